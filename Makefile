@@ -1,0 +1,35 @@
+# make run, make test, make lab: each sets up what it needs first.
+PROMPT ?= a yellow star moving right on a gray background
+SEED   ?= 0
+OUT    ?=
+PYTHON ?= python3
+
+BIN := .venv/bin
+export TOKENIZERS_PARALLELISM := false
+export HF_HUB_DISABLE_TELEMETRY := 1
+
+.PHONY: run test lab setup clean
+.DEFAULT_GOAL := run
+
+run: setup
+	@$(BIN)/python -m cogkit generate "$(PROMPT)" --seed $(SEED) $(if $(OUT),--out "$(OUT)")
+
+test: setup
+	@$(BIN)/python -m pytest
+
+lab: setup
+	@$(BIN)/jupyter lab notebooks
+
+setup: .venv/ready
+
+# constraints.txt pins every package; pyproject.toml says which ranges are meant to work.
+.venv/ready: pyproject.toml constraints.txt
+	@echo "setting up .venv (a few minutes the first time)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "cogkit needs Python 3.11 or newer, this is " + sys.version.split()[0])'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[test]"
+	@touch $@
+
+clean:
+	rm -rf .venv outputs runs

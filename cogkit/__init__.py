@@ -1,0 +1,31 @@
+"""cogkit: CogVideoX taken apart. Names are listed in the order in which a reader meets them; importing this is light."""
+import importlib
+
+KIT = "cogkit-lab"  # another package is called cogkit too; this is how to tell them apart
+__version__ = "0.1.0"
+
+_HOME = {
+    "load": "checkpoints",
+    "Settings": "generation",
+    "generate": "generation",
+    "decode": "generation",
+    "record_trajectory": "recording.trajectory",
+    "read_clip": "clips",
+    "write_clip": "clips",
+    "filmstrip": "clips",
+    "sample_scene": "world.scene",
+    "render": "world.render",
+    "caption": "world.captions",
+    "read_video": "world.judge",
+}
+__all__ = ["KIT", *_HOME]
+
+
+def __getattr__(name: str):
+    if name not in _HOME:
+        raise AttributeError(f"cogkit has no {name!r}; it has {', '.join(__all__)}")
+    return getattr(importlib.import_module(f"cogkit.{_HOME[name]}"), name)
+
+
+def __dir__():
+    return __all__

@@ -1,0 +1,98 @@
+"""Prompt -> video, with the sampler's trajectory. Everything that can be refused is refused before the first step."""
+import time
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from diffusers import CogVideoXPipeline
+from jaxtyping import Float
+
+from cogkit.clips import Frames, to_frames
+from cogkit.prompts import check_prompt
+from cogkit.recording.trajectory import Trajectory, record_trajectory
+from cogkit.shapes import check_frames, check_size
+
+
+class StepsError(ValueError):
+    """A number of sampling steps that the schedulers of diffusers mis-step on."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that decides a video, besides the weights."""
+
+    prompt: str
+    negative_prompt: str = ""
+    seed: int = 0
+    frames: int = 17
+    height: int = 128
+    width: int = 128
+    steps: int = 20
+    guidance: float = 6.0
+
+
+@dataclass(frozen=True)
+class Generation:
+    settings: Settings
+    frames: Frames
+    trajectory: Trajectory
+    unknown_words: list[str]
+    seconds: float
+
+
+def check_steps(steps: int) -> None:
+    """Refuse a number of steps that does not divide 1000.
+
+    Both CogVideoX schedulers go back by 1000 // steps from timesteps that were rounded: other counts land beside the ladder.
+    """
+    if steps < 1 or 1000 % steps:
+        divisors = [n for n in range(1, 1001) if 1000 % n == 0]
+        near = sorted(sorted(divisors, key=lambda n: abs(n - steps))[:2])
+        raise StepsError(f"steps={steps} does not divide 1000, so the schedulers would miss their timesteps; use {near[0]} or {near[1]}")
+
+
+def check_settings(pipe: CogVideoXPipeline, settings: Settings) -> list[str]:
+    """Refuse settings that cannot work; returns the prompt's unknown words."""
+    check_frames(settings.frames)
+    check_size(settings.height, settings.width)
+    check_steps(settings.steps)
+    return check_prompt(pipe, settings.prompt)
+
+
+@torch.no_grad()
+def generate(pipe: CogVideoXPipeline, settings: Settings) -> Generation:
+    """Run the stock pipeline and keep what the sampler saw. The same settings give the same video."""
+    with warnings.catch_warnings(record=True):
+        unknown = check_settings(pipe, settings)
+    since = time.monotonic()
+    with record_trajectory(pipe) as trajectory:
+        video = pipe(
+            settings.prompt, negative_prompt=settings.negative_prompt, num_frames=settings.frames,
+            height=settings.height, width=settings.width, num_inference_steps=settings.steps,
+            guidance_scale=settings.guidance, generator=torch.Generator().manual_seed(settings.seed), output_type="pt",
+        ).frames  # (1, F, c, H, W) in [0, 1]
+    frames = to_frames(video.transpose(1, 2) * 2 - 1)[0]
+    return Generation(settings, frames, trajectory, unknown, time.monotonic() - since)
+
+
+@torch.no_grad()
+def decode(pipe: CogVideoXPipeline, latents: Float[torch.Tensor, "t c h w"]) -> Frames:
+    """Scaled latents -> frames: what a step of the trajectory would look like."""
+    return to_frames(pipe.decode_latents(latents[None].to(pipe.vae.dtype)))[0]
+
+
+@torch.no_grad()
+def estimate_seconds(pipe: CogVideoXPipeline, settings: Settings) -> float:
+    """How long `generate` will take here, from one timed step and one timed decoding (both also warm the machine up)."""
+    def seconds(output_type: str) -> float:
+        since = time.monotonic()
+        pipe(
+            settings.prompt, num_frames=settings.frames, height=settings.height, width=settings.width,
+            num_inference_steps=1, guidance_scale=settings.guidance, output_type=output_type,
+        )
+        return time.monotonic() - since
+
+    seconds("latent")
+    step = seconds("latent")
+    return step * settings.steps + max(0.0, seconds("pt") - step)

@@ -1,0 +1,88 @@
+"""What a training run is made of, read from a TOML file; anything unknown or missing is refused with its name."""
+import dataclasses
+import math
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class ConfigError(ValueError):
+    """A training config that does not say what it must."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Clips of one kind in a step."""
+
+    size: int     # side of the frames or crops, in pixels
+    frames: int   # duration
+    clips: int    # how many
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stretch of steps that train on the same mix. The transformer packs all groups into each step."""
+
+    steps: int
+    groups: tuple[Group, ...]
+    text_slots: tuple[int, ...] = ()   # transformer: lengths that prompts are padded to, one drawn per step
+    train_encoder: bool = True         # VAE
+
+
+@dataclass(frozen=True)
+class Config:
+    part: str                    # "vae" or "transformer"
+    stages: tuple[Stage, ...]
+    seed: int = 0
+    learning_rate: float = 1e-3
+    warmup: int = 100            # steps from zero to the full learning rate; from there a cosine to zero
+    weight_decay: float = 1e-4
+    optimiser: str = "adamw"     # "muon": Muon for the matrices of the transformer's blocks, AdamW for the rest
+    clip_norm: float = 1.0
+    average_decay: float = 0.999
+    note_every: int = 20
+    validate_every: int = 500
+    save_every: int = 250
+    model: dict = dataclasses.field(default_factory=dict)   # sizes, handed to the diffusers class
+    data: dict = dataclasses.field(default_factory=dict)    # sizes of the data set
+
+    @property
+    def steps(self) -> int:
+        return sum(stage.steps for stage in self.stages)
+
+    def stage_at(self, step: int) -> Stage:
+        for stage in self.stages:
+            if step < stage.steps:
+                return stage
+            step -= stage.steps
+        return self.stages[-1]
+
+    def learning_rate_at(self, step: int) -> float:
+        if step < self.warmup:
+            return self.learning_rate * (step + 1) / self.warmup
+        done = (step - self.warmup) / max(1, self.steps - self.warmup)
+        return self.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+def read_config(path: Path) -> Config:
+    """Raises ConfigError naming the file and the key."""
+    try:
+        raw = tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        raise ConfigError(f"there is no config {path}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}") from None
+    try:
+        raw["stages"] = tuple(_stage(**stage) for stage in raw.get("stages", []))
+        config = Config(**raw)
+    except TypeError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    if config.part not in ("vae", "transformer"):
+        raise ConfigError(f"{path}: part={config.part!r} must be 'vae' or 'transformer'")
+    if not config.stages:
+        raise ConfigError(f"{path} has no [[stages]]")
+    return config
+
+
+def _stage(groups: list[dict], text_slots: list[int] = (), **rest) -> Stage:
+    return Stage(groups=tuple(Group(**group) for group in groups), text_slots=tuple(text_slots), **rest)

@@ -1,0 +1,57 @@
+"""Finished runs -> a pipeline folder that stock diffusers loads, with nothing of ours in it."""
+import shutil
+import tempfile
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKLCogVideoX, CogVideoXPipeline
+
+from cogkit.training.config import Config, ConfigError, read_config
+from cogkit.training.diffusion import new_scheduler
+from cogkit.training.loop import averaged_weights
+from cogkit.training.text import new_text_encoder, new_tokenizer
+from cogkit.training.transformer import new_transformer
+from cogkit.training.vae import latent_scale, new_vae, unseen_shapes
+
+DATA_FOR_SCALE = 16  # clips over which the latents' standard deviation is taken
+STORAGE = torch.float16  # half the size; the rounding is far below the averaging of the weights
+
+
+def trained_vae(folder: Path) -> AutoencoderKLCogVideoX:
+    """The averaged VAE of a run, its scaling factor set so that latents of moving shapes have variance 1."""
+    vae = new_vae(**_config(folder).model)
+    vae.load_state_dict(averaged_weights(folder))
+    vae.eval().requires_grad_(False)
+    vae.register_to_config(scaling_factor=round(latent_scale(vae, unseen_shapes(DATA_FOR_SCALE)), 4))
+    return vae
+
+
+def export_pipeline(vae_run: Path, transformer_run: Path, out: Path) -> None:
+    """Assemble and write the pipeline; an existing folder is replaced only once the new one is whole."""
+    vae = trained_vae(vae_run)
+    tokenizer = new_tokenizer()
+    transformer = new_transformer(**_config(transformer_run).model)
+    text_encoder = new_text_encoder(len(tokenizer))
+    weights = averaged_weights(transformer_run)
+    for name, module in (("transformer", transformer), ("text_encoder", text_encoder)):
+        prefix = f"{name}."
+        module.load_state_dict({k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)})
+    pipe = CogVideoXPipeline(
+        tokenizer=tokenizer, text_encoder=text_encoder, vae=vae, transformer=transformer, scheduler=new_scheduler()
+    )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".writing-") as name:
+        draft = Path(name) / out.name
+        pipe.to(STORAGE).save_pretrained(draft)
+        for kept in ("README.md", "curves.png", "scores.json"):
+            if (out / kept).exists():
+                shutil.copy(out / kept, draft / kept)
+        if out.exists():
+            shutil.rmtree(out)
+        draft.rename(out)
+
+
+def _config(folder: Path) -> Config:
+    if not (folder / "checkpoint.pt").exists():
+        raise ConfigError(f"{folder} holds no training run: checkpoint.pt is missing")
+    return read_config(folder / "config.toml")

@@ -1,0 +1,60 @@
+"""Scenes encoded once. The transformer trains on these latents; captions are phrased anew every time."""
+from pathlib import Path
+
+import torch
+from tqdm.auto import tqdm
+
+from cogkit.clips import to_video
+from cogkit.shapes import Latents, latent_frames
+from cogkit.training.loop import save_atomically
+from cogkit.world.render import render
+from cogkit.world.scene import Pairs, sample_scene
+
+LONGEST = 17
+
+
+class LatentStore:
+    """Latents of `count` scenes at one size, in memory as fp16.
+
+    A clip of 9 frames is the first chunk of a clip of 17, so its latents are the first three of five, exactly. A single
+    frame is normalised alone and needs an encoding of its own.
+    """
+
+    def __init__(self, scenes: range, size: int, long: Latents, still: Latents, pairs: Pairs):
+        self.scenes, self.size, self.pairs = scenes, size, pairs
+        self._long, self._still = long, still
+
+    def latents(self, which: torch.Tensor, frames: int) -> Latents:
+        if frames == 1:
+            return self._still[which].float()
+        return self._long[which, : latent_frames(frames)].float()
+
+    def scene(self, which: int):
+        return sample_scene(self.scenes[which], pairs=self.pairs)
+
+
+def encode_scenes(vae, scenes: range, size: int, path: Path, pairs: Pairs = "training", batch: int = 4) -> LatentStore:
+    """Encode scenes, or read them back from `path` if that was done before."""
+    if path.exists():
+        stored = torch.load(path, weights_only=True)
+        if (stored["start"], stored["count"], stored["size"]) == (scenes.start, len(scenes), size):
+            return LatentStore(scenes, size, stored["long"], stored["still"], pairs)
+    long, still = [], []
+    for start in tqdm(range(0, len(scenes), batch), desc=f"encoding {len(scenes)} scenes at {size}x{size}", mininterval=2):
+        videos = torch.cat(
+            [to_video(render(sample_scene(s, pairs=pairs), LONGEST, size).frames) for s in scenes[start : start + batch]]
+        )
+        long.append(_encode(vae, videos))
+        still.append(_encode(vae, videos[:, :, :1]))
+    store = LatentStore(scenes, size, torch.cat(long), torch.cat(still), pairs)
+    save_atomically(
+        {"start": scenes.start, "count": len(scenes), "size": size, "long": store._long, "still": store._still}, path
+    )
+    return store
+
+
+@torch.no_grad()
+def _encode(vae, videos) -> Latents:
+    with torch.autocast("cpu", torch.bfloat16):
+        mean = vae.encode(videos).latent_dist.mode()
+    return (mean.float() * vae.config.scaling_factor).transpose(1, 2).half()

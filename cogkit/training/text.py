@@ -1,0 +1,44 @@
+"""The text side of the nano checkpoint: a T5 tokenizer whose pieces are the captions' words, and a two-layer T5 encoder."""
+import math
+from collections import Counter
+
+import torch
+from tokenizers import Regex, normalizers
+from transformers import T5Config, T5EncoderModel, T5Tokenizer
+
+from cogkit.world.captions import caption, every_word
+from cogkit.world.scene import sample_scene
+
+UNSEEN_WORD = "\N{REPLACEMENT CHARACTER}"  # becomes <unk>
+MAX_TEXT = 226
+
+
+def new_tokenizer(captions: int = 5000) -> T5Tokenizer:
+    """A Unigram model over whole words, scored by how often captions use them; everything else is `<unk>`.
+
+    Upper case and end marks mean nothing here and are normalised away; a comma is a word.
+    """
+    counts = Counter(word for k in range(captions) for word in caption(sample_scene(k), k).replace(",", " ,").split())
+    counts.update(every_word())  # rare words have been seen at least once
+    total = sum(counts.values())
+    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -20.0)]
+    pieces += [("," if word == "," else f"▁{word}", math.log(count / total)) for word, count in sorted(counts.items())]
+    tokenizer = T5Tokenizer(vocab=pieces, extra_ids=0, model_max_length=MAX_TEXT)
+    tokenizer.backend_tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.Lowercase(), normalizers.Replace(Regex(r"[.!?;:\"()]"), " ")]
+    )
+    return tokenizer
+
+
+def new_text_encoder(vocabulary: int, width: int = 128, layers: int = 2) -> T5EncoderModel:
+    return T5EncoderModel(
+        T5Config(
+            vocab_size=vocabulary, d_model=width, d_kv=32, num_heads=width // 32, d_ff=2 * width, num_layers=layers,
+            dropout_rate=0.0, feed_forward_proj="gated-gelu", is_encoder_decoder=False, use_cache=False,
+        )
+    )
+
+
+def token_ids(tokenizer: T5Tokenizer, prompts: list[str], slots: int) -> torch.Tensor:
+    """Padded ids, without a mask: as the pipeline does it, the padding is encoded and attended to."""
+    return tokenizer(prompts, padding="max_length", max_length=slots, truncation=True, return_tensors="pt").input_ids

@@ -1,0 +1,132 @@
+"""Training the expert transformer and its text encoder, by the paper's recipe at the size of a laptop.
+
+Frame pack: every step holds clips of several durations (and sizes). Clips of one kind run as a batch, so no
+clip attends to another, and the loss is taken over all tokens of the pack. Resolution grows from stage to stage, timesteps
+are drawn by explicit uniform sampling, one prompt in ten is emptied for classifier-free guidance.
+"""
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderKLCogVideoX, CogVideoXTransformer3DModel
+from diffusers.models.embeddings import get_3d_rotary_pos_embed
+from diffusers.pipelines.cogvideo.pipeline_cogvideox import get_resize_crop_region_for_grid
+from torch import Tensor, nn
+
+from cogkit.shapes import PATCH, SPATIAL, latent_frames
+from cogkit.training.config import Config
+from cogkit.training.diffusion import add_noise, new_scheduler
+from cogkit.training.latent_store import LatentStore, encode_scenes
+from cogkit.training.text import MAX_TEXT, UNSEEN_WORD, new_text_encoder, new_tokenizer, token_ids
+from cogkit.training.timesteps import explicit_uniform
+from cogkit.training.vae import UNSEEN
+from cogkit.world.captions import caption
+
+EMPTY_PROMPT_SHARE = 0.1
+UNSEEN_WORD_SHARE = 0.02
+
+
+def new_transformer(size: int = 128, frames: int = 17, text_width: int = 128, **sizes) -> CogVideoXTransformer3DModel:
+    """A CogVideoXTransformer3DModel with every idea of the 5B; modulation and head start at zero, as in SAT."""
+    transformer = CogVideoXTransformer3DModel(
+        attention_head_dim=64, in_channels=16, out_channels=16, patch_size=PATCH, text_embed_dim=text_width,
+        max_text_seq_length=MAX_TEXT, sample_width=size // SPATIAL, sample_height=size // SPATIAL, sample_frames=frames,
+        temporal_compression_ratio=4, use_rotary_positional_embeddings=True, **sizes,
+    )
+    zero = [transformer.norm_out.linear, transformer.proj_out]
+    zero += [linear for block in transformer.transformer_blocks for linear in (block.norm1.linear, block.norm2.linear)]
+    for linear in zero:
+        nn.init.zeros_(linear.weight)
+        nn.init.zeros_(linear.bias)
+    return transformer
+
+
+def rotary_embedding(config, size: int, frames: int) -> tuple[Tensor, Tensor]:
+    """cos and sin for the video tokens, by the pipeline's own rule: other sizes are fitted into the configured grid."""
+    base = config.sample_height // PATCH, config.sample_width // PATCH
+    grid = (size // SPATIAL // PATCH,) * 2
+    return get_3d_rotary_pos_embed(
+        embed_dim=config.attention_head_dim, crops_coords=get_resize_crop_region_for_grid(grid, *base),
+        grid_size=grid, temporal_size=latent_frames(frames),
+    )
+
+
+class TransformerTask:
+    def __init__(self, config: Config, folder: Path, vae: AutoencoderKLCogVideoX):
+        torch.manual_seed(config.seed)
+        self.config = config
+        self.tokenizer = new_tokenizer()
+        text_encoder = new_text_encoder(len(self.tokenizer))
+        self.model = nn.ModuleDict({"transformer": new_transformer(**config.model), "text_encoder": text_encoder})
+        self.alpha_bars = new_scheduler().alphas_cumprod
+        self.stores: dict[int, LatentStore] = {}
+        self.unseen: dict[int, LatentStore] = {}
+        for size in sorted({group.size for stage in config.stages for group in stage.groups}):
+            scenes = range(size * 1_000_000, size * 1_000_000 + config.data[f"scenes_{size}"])
+            self.stores[size] = encode_scenes(vae, scenes, size, folder / f"latents-{size}.pt")
+            held_out = range(UNSEEN, UNSEEN + config.data.get("validation_scenes", 64))
+            path = folder / f"latents-{size}-held-out.pt"
+            self.unseen[size] = encode_scenes(vae, held_out, size, path, pairs="held out")
+
+    def optimisers(self) -> list[torch.optim.Optimizer]:
+        """AdamW, or Muon for the matrices of the transformer's blocks and AdamW for everything else."""
+        matrices = []
+        if self.config.optimiser == "muon":
+            matrices = [p for p in self.model["transformer"].transformer_blocks.parameters() if p.ndim == 2]
+        inside = {id(p) for p in matrices}
+        others = [p for p in self.model.parameters() if id(p) not in inside]
+        decay = self.config.weight_decay
+        optimisers = [torch.optim.AdamW(others, betas=(0.9, 0.98), weight_decay=decay, fused=True)]
+        if matrices:
+            optimisers.append(torch.optim.Muon(matrices, weight_decay=decay, adjust_lr_fn="match_rms_adamw"))
+        return optimisers
+
+    def loss(self, step: int) -> tuple[Tensor, dict[str, float]]:
+        stage = self.config.stage_at(step)
+        dice = np.random.default_rng((self.config.seed, step))
+        generator = torch.Generator().manual_seed(int(dice.integers(2**62)))
+        slots = int(dice.choice(stage.text_slots))
+        timesteps = explicit_uniform(sum(group.clips for group in stage.groups), generator)
+        squared, count, notes = 0.0, 0, {}
+        for group in stage.groups:
+            store, chosen = self.stores[group.size], dice.integers(len(self.stores[group.size].scenes), size=group.clips)
+            prompts = [self._prompt(store, int(k), dice, group.frames) for k in chosen]
+            x0 = store.latents(torch.from_numpy(chosen), group.frames)
+            noise = torch.randn(x0.shape, generator=generator)
+            t, timesteps = timesteps[: group.clips], timesteps[group.clips :]
+            error = self._error(self.model, x0, noise, t, prompts, slots, group.size, group.frames)
+            squared, count = squared + error.sum(), count + error.numel()
+            notes[f"loss_{group.size}_{group.frames}"] = float(error.detach().mean())
+        return squared / count, notes
+
+    @torch.no_grad()
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """Loss on held-out colour-shape pairs with fixed noise, timesteps and phrasing."""
+        notes = {}
+        for size, store in self.unseen.items():
+            which = torch.arange(len(store.scenes))
+            x0 = store.latents(which, 17)
+            generator = torch.Generator().manual_seed(0)
+            noise, t = torch.randn(x0.shape, generator=generator), explicit_uniform(len(which), generator)
+            prompts = [caption(store.scene(k), k) for k in range(len(which))]
+            notes[f"unseen_{size}"] = float(self._error(model, x0, noise, t, prompts, 40, size, 17).mean())
+        return notes
+
+    def _error(self, model, x0, noise, t, prompts, slots, size, frames) -> Tensor:
+        noised = add_noise(x0, noise, t, self.alpha_bars)
+        with torch.autocast("cpu", torch.bfloat16):
+            text = model["text_encoder"](token_ids(self.tokenizer, prompts, slots))[0]
+            v = model["transformer"](
+                hidden_states=noised.latents, encoder_hidden_states=text, timestep=t,
+                image_rotary_emb=rotary_embedding(model["transformer"].config, size, frames),
+            ).sample
+        return F.mse_loss(v.float(), noised.v, reduction="none")
+
+    @staticmethod
+    def _prompt(store: LatentStore, k: int, dice: np.random.Generator, frames: int) -> str:
+        """A fresh phrasing; sometimes nothing, sometimes with a word blotted out, so that unknown words do no harm."""
+        if dice.random() < EMPTY_PROMPT_SHARE:
+            return ""
+        said = caption(store.scene(k), int(dice.integers(2**31)), still_frame=frames == 1 and dice.random() < 0.8)
+        return " ".join(UNSEEN_WORD if dice.random() < UNSEEN_WORD_SHARE else word for word in said.split())

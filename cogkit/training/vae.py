@@ -1,0 +1,116 @@
+"""Training the 3D causal VAE: a linear start, then reconstruction.
+
+Losses and stages follow section 2.1 of the paper where a laptop allows it (L1, a tiny KL, crops first and whole
+frames last); LPIPS and the GAN are left out, squared error is added: the world is drawn, not filmed.
+The clip goes through the stock `encode` and `decode`, chunks and caches included: trained as it will be used.
+"""
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKLCogVideoX
+from torch import Tensor, nn
+
+from cogkit.clips import read_clip, to_video
+from cogkit.shapes import Video
+from cogkit.training.config import Config, Group
+from cogkit.training.footage import Footage
+from cogkit.training.linear_code import LinearCode, fit_linear_code
+from cogkit.training.warm_start import start_as_linear_code
+from cogkit.world.render import render
+from cogkit.world.scene import sample_scene
+
+CLIPS = Path(__file__).parents[2] / "data" / "clips"
+HELD_OUT_CLIP = "sintel_dragon.mp4"
+UNSEEN = 10_000_000   # scenes from here on are never trained on
+KL_WEIGHT = 1e-6
+ENCODER_SHARE = 0.02  # of the learning rate: at the full one, joint training forgets the linear start in 50 steps
+STILL_EVERY = 16      # every n-th step trains on single frames instead
+
+
+def new_vae(**sizes) -> AutoencoderKLCogVideoX:
+    """An AutoencoderKLCogVideoX: 4x8x8, 16 latent channels; widths and depths as given."""
+    return AutoencoderKLCogVideoX(
+        latent_channels=16, temporal_compression_ratio=4, sample_height=128, sample_width=128,
+        scaling_factor=1.0, **sizes,
+    )
+
+
+def training_clips() -> list[Path]:
+    return [path for path in sorted(CLIPS.glob("*.mp4")) if path.name != HELD_OUT_CLIP]
+
+
+def reference_code(seed: int = 0, clips: int = 60) -> tuple[LinearCode, list[Video]]:
+    """The linear code that the VAE starts from and is compared with, and the footage it was fitted to."""
+    footage = Footage(training_clips(), seed)
+    fitted_to = [footage.batch(UNSEEN + k, 2, 17, 128) for k in range(clips)]
+    return fit_linear_code(fitted_to), fitted_to
+
+
+class VAETask:
+    def __init__(self, config: Config, fresh: bool = True):
+        torch.manual_seed(config.seed)
+        self.config = config
+        self.model = new_vae(**config.model)
+        self.footage = Footage(training_clips(), config.seed)
+        code, fitted_to = reference_code(config.seed, config.data.get("linear_clips", 60))
+        if fresh:
+            error = start_as_linear_code(self.model, code, fitted_to[: config.data.get("start_clips", 40)])
+            print(f"the encoder starts as a linear code, {error:.1%} of variance away from the best one")
+        self.test_sets = {"shapes": unseen_shapes(8), "real": unseen_real(2)}
+
+    def optimisers(self) -> list[torch.optim.Optimizer]:
+        groups = [
+            {"params": list(self.model.encoder.parameters()), "share": ENCODER_SHARE},
+            {"params": list(self.model.decoder.parameters())},
+        ]
+        return [torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=self.config.weight_decay, fused=True)]
+
+    def loss(self, step: int) -> tuple[Tensor, dict[str, float]]:
+        stage = self.config.stage_at(step)
+        still = step % STILL_EVERY == STILL_EVERY - 1
+        group = Group(size=64, frames=1, clips=8) if still else stage.groups[0]
+        video = self.footage.batch(step, group.clips, group.frames, group.size)
+        noise = torch.Generator().manual_seed(self.config.seed * 1_000_003 + step)
+        self.model.encoder.requires_grad_(stage.train_encoder)
+        # bf16 backward through a causal convolution over one frame stalls on CPUs: single frames train in fp32.
+        with torch.autocast("cpu", torch.bfloat16, enabled=not still):
+            posterior = self.model.encode(video).latent_dist
+            decoded = self.model.decode(posterior.sample(noise)).sample.float()
+        squared, absolute = (decoded - video).square().mean(), (decoded - video).abs().mean()
+        kl = posterior.kl().float().mean() / posterior.mean[0].numel()
+        loss = 5 * squared + absolute + KL_WEIGHT * kl
+        return loss, {"psnr": float(-10 * torch.log10(squared.detach() / 4)), "kl": float(kl.detach())}
+
+    @torch.no_grad()
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        with torch.autocast("cpu", torch.bfloat16):
+            return {f"psnr_{name}": psnr(reconstruct(model, videos), videos) for name, videos in self.test_sets.items()}
+
+
+def reconstruct(vae: nn.Module, videos: Video) -> Video:
+    """Encode and decode clip by clip, without sampling."""
+    return torch.cat([vae.decode(vae.encode(v[None]).latent_dist.mode()).sample.float() for v in videos])
+
+
+def psnr(got: Video, wanted: Video) -> float:
+    """Peak signal-to-noise ratio in dB over all clips together; the peak is 2, from -1 to 1."""
+    return float(-10 * torch.log10((got.clamp(-1, 1) - wanted).square().mean() / 4))
+
+
+def unseen_shapes(count: int, frames: int = 17, size: int = 128) -> Video:
+    """Renderings that no training ever saw, one and two things, all pairs."""
+    return torch.cat([to_video(render(sample_scene(UNSEEN + k, pairs="all"), frames, size).frames) for k in range(count)])
+
+
+def unseen_real(count: int, frames: int = 17, size: int = 128) -> Video:
+    """Windows of the clip that is kept out of training, spread over its length."""
+    clip = read_clip(CLIPS / HELD_OUT_CLIP)
+    edge = (clip.shape[1] - size) // 2
+    starts = [round(k * (len(clip) - frames) / max(1, count - 1)) for k in range(count)]
+    return torch.cat([to_video(clip[s : s + frames, edge : edge + size, edge : edge + size]) for s in starts])
+
+
+@torch.no_grad()
+def latent_scale(vae: nn.Module, videos: Video) -> float:
+    """1 / standard deviation of the latents: the scaling factor that gives the transformer unit variance."""
+    return float(1 / torch.cat([vae.encode(v[None]).latent_dist.mode().flatten() for v in videos]).std())

@@ -1,0 +1,93 @@
+"""A scene as data, and the dice that throw one: the same seed always gives the same scene."""
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from cogkit.world.vocabulary import BACKGROUNDS, COLOURS, HELD_OUT_PAIRS, MOTIONS, RADII, SHAPES
+
+DURATION = 2.0  # seconds in which every object stays inside the frame: 17 frames at 8 fps
+MARGIN = 0.02
+Pairs = Literal["training", "held out", "all"]
+
+
+@dataclass(frozen=True)
+class Thing:
+    """One object. Positions and radii are shares of the frame's side; (0, 0) is the top left corner."""
+
+    colour: str
+    shape: str
+    size: str
+    motion: str
+    x: float       # centre at time 0
+    y: float
+    radius: float  # at time 0
+
+    def at(self, seconds):
+        """Centre x, centre y and radius at a time (a number or an array of them)."""
+        motion = MOTIONS[self.motion]
+        return (
+            self.x + motion.vx * seconds,
+            self.y + motion.vy * seconds,
+            np.maximum(self.radius + motion.growth * seconds, 0.02),
+        )
+
+
+@dataclass(frozen=True)
+class Scene:
+    things: tuple[Thing, ...]
+    background: str
+
+
+def sample_scene(seed: int | tuple[int, ...], things: int | None = None, pairs: Pairs = "training") -> Scene:
+    """Throw a scene. Two things (one scene in three unless `things` says) never touch and never share a colour.
+
+    `pairs` says which colour-shape pairs may appear: those of training, only the held-out ones, or all.
+    """
+    dice = np.random.default_rng(seed)
+    count = things or (2 if dice.random() < 1 / 3 else 1)
+    background = str(dice.choice(BACKGROUNDS))
+    while True:
+        thrown = tuple(_sample_thing(dice, pairs) for _ in range(count))
+        if len({thing.colour for thing in thrown}) == count and not _touch(thrown):
+            return Scene(thrown, background)
+
+
+def allowed_pairs(pairs: Pairs) -> list[tuple[str, str]]:
+    """The colour-shape pairs that a scene may show, in a fixed order."""
+    every = [(colour, shape) for colour in COLOURS for shape in SHAPES]
+    if pairs == "all":
+        return every
+    if pairs not in ("training", "held out"):
+        raise ValueError(f"pairs={pairs!r} is not known; choose 'training', 'held out' or 'all'")
+    return [pair for pair in every if (pair in HELD_OUT_PAIRS) == (pairs == "held out")]
+
+
+def _sample_thing(dice: np.random.Generator, pairs: Pairs) -> Thing:
+    choices = allowed_pairs(pairs)
+    colour, shape = choices[dice.integers(len(choices))]
+    size = str(dice.choice(list(RADII)))
+    name = str(dice.choice(list(MOTIONS)))
+    motion = MOTIONS[name]
+    radius = RADII[size] * dice.uniform(0.92, 1.08)
+    if motion.growth:
+        # Growing things start small and shrinking things start large, whatever the throw was.
+        radius = dice.uniform(0.11, 0.13) if motion.growth > 0 else dice.uniform(0.21, 0.23)
+        size = "small" if motion.growth > 0 else "large"
+    widest = 1.1 * max(radius, radius + motion.growth * DURATION) + MARGIN
+    x = _start(dice, widest, motion.vx * DURATION)
+    y = _start(dice, widest, motion.vy * DURATION)
+    return Thing(colour, shape, size, name, x, y, float(radius))
+
+
+def _start(dice: np.random.Generator, widest: float, travel: float) -> float:
+    """A start from which a thing of half-width `widest` can travel without leaving the frame."""
+    return float(dice.uniform(widest - min(travel, 0), 1 - widest - max(travel, 0)))
+
+
+def _touch(things: tuple[Thing, ...]) -> bool:
+    if len(things) < 2:
+        return False
+    seconds = np.linspace(0, DURATION, 17)
+    (xa, ya, ra), (xb, yb, rb) = (thing.at(seconds) for thing in things)
+    return bool((np.hypot(xa - xb, ya - yb) < ra + rb + MARGIN).any())
