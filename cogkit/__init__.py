@@ -1,4 +1,5 @@
-"""cogkit: CogVideoX taken apart. Names are listed in the order in which a reader meets them; importing this is light."""
+"""cogkit: CogVideoX taken apart. Names stand in the order in which a reader meets them; importing this is light."""
+
 import importlib
 
 KIT = "cogkit-lab"  # another package is called cogkit too; this is how to tell them apart

@@ -1,4 +1,5 @@
 """The command line: python -m cogkit generate | train | export | evaluate."""
+
 import argparse
 import re
 import sys
@@ -70,8 +71,14 @@ def _generate(chosen) -> None:
     from cogkit.page import check_output, write_run
 
     settings = Settings(
-        chosen.prompt, chosen.negative_prompt, chosen.seed, chosen.frames, chosen.height, chosen.width,
-        chosen.steps, chosen.guidance,
+        chosen.prompt,
+        chosen.negative_prompt,
+        chosen.seed,
+        chosen.frames,
+        chosen.height,
+        chosen.width,
+        chosen.steps,
+        chosen.guidance,
     )
     slug = re.sub(r"[^a-z0-9]+", "-", chosen.prompt.lower()).strip("-")[:60]
     folder = chosen.out or Path("outputs") / f"{slug}-seed-{chosen.seed}"
@@ -83,9 +90,13 @@ def _generate(chosen) -> None:
     print(f"prompt   {settings.prompt}")
     if unknown:
         print(f"warning  the text encoder has never seen: {', '.join(unknown)}")
-    print(f"video    {settings.frames} frames of {settings.height}x{settings.width}, {settings.steps} steps, guidance {settings.guidance}, seed {settings.seed}")
+    size = f"{settings.frames} frames of {settings.height}x{settings.width}"
+    print(f"video    {size}, {settings.steps} steps, guidance {settings.guidance}, seed {settings.seed}")
     pipe.set_progress_bar_config(disable=True)
-    print(f"time     about {estimate_seconds(pipe, settings):.0f} seconds on this machine, in {_name(pipe.dtype)}", flush=True)
+    print(
+        f"time     about {estimate_seconds(pipe, settings):.0f} seconds on this machine, in {_name(pipe.dtype)}",
+        flush=True,
+    )
     pipe.set_progress_bar_config(desc="sampling")
     generation = generate(pipe, settings)
     page = write_run(folder, generation, pipe)
@@ -95,11 +106,13 @@ def _generate(chosen) -> None:
 def _train(chosen) -> None:
     from tqdm.auto import tqdm
 
-    from cogkit.training.config import read_config
+    from cogkit.training.config import ConfigError, read_config
     from cogkit.training.loop import train
 
     recipe = chosen.config or RECIPES / f"{chosen.part}.toml"
     config = read_config(recipe)
+    if config.part != chosen.part:
+        raise ConfigError(f"{recipe} is a recipe for the {config.part}, not for the {chosen.part}")
     folder = chosen.folder or Path("runs") / chosen.part
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.toml").write_text(recipe.read_text())  # a run says what made it

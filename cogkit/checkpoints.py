@@ -1,4 +1,5 @@
-"""Name -> pipeline: the shipped nano checkpoint, a folder, or a model on the hub. What comes back is stock diffusers."""
+"""Name -> pipeline: the shipped nano checkpoint, a folder, or a model on the hub. It comes back as stock diffusers."""
+
 import json
 import os
 from pathlib import Path
@@ -8,8 +9,11 @@ from diffusers import CogVideoXPipeline
 
 DATA = Path(os.environ.get("COGKIT_DATA", Path(__file__).parents[1] / "data"))
 COMPONENTS = {  # folder: a file without which it is broken
-    "transformer": "config.json", "vae": "config.json", "scheduler": "scheduler_config.json",
-    "text_encoder": "config.json", "tokenizer": "tokenizer_config.json",
+    "transformer": "config.json",
+    "vae": "config.json",
+    "scheduler": "scheduler_config.json",
+    "text_encoder": "config.json",
+    "tokenizer": "tokenizer_config.json",
 }
 
 
@@ -28,7 +32,9 @@ def load(name: str | Path = "nano", dtype: torch.dtype | str = "auto") -> CogVid
     if folder.exists():
         check_folder(folder)
     elif name == "nano" or str(name).count("/") != 1 or str(name).startswith((".", "/", "~")):
-        raise CheckpointError(f"there is no checkpoint folder {folder}; give 'nano', a pipeline folder or a hub id (owner/name)")
+        raise CheckpointError(
+            f"there is no checkpoint folder {folder}; give 'nano', a pipeline folder or a hub id (owner/name)"
+        )
     try:
         return CogVideoXPipeline.from_pretrained(
             folder if folder.exists() else str(name), torch_dtype=best_dtype() if dtype == "auto" else dtype

@@ -1,4 +1,5 @@
 """Video in and out: files, tensors, and filmstrips for the page."""
+
 from pathlib import Path
 
 import imageio_ffmpeg

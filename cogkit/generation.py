@@ -1,9 +1,9 @@
 """Prompt -> video, with the sampler's trajectory. Everything that can be refused is refused before the first step."""
+
 import time
 import warnings
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from diffusers import CogVideoXPipeline
 from jaxtyping import Float
@@ -44,12 +44,14 @@ class Generation:
 def check_steps(steps: int) -> None:
     """Refuse a number of steps that does not divide 1000.
 
-    Both CogVideoX schedulers go back by 1000 // steps from timesteps that were rounded: other counts land beside the ladder.
+    Both CogVideoX schedulers go back by 1000 // steps from timesteps that were rounded: other counts miss the ladder.
     """
     if steps < 1 or 1000 % steps:
         divisors = [n for n in range(1, 1001) if 1000 % n == 0]
         near = sorted(sorted(divisors, key=lambda n: abs(n - steps))[:2])
-        raise StepsError(f"steps={steps} does not divide 1000, so the schedulers would miss their timesteps; use {near[0]} or {near[1]}")
+        raise StepsError(
+            f"steps={steps} does not divide 1000, so the schedulers would mis-step; use {near[0]} or {near[1]}"
+        )
 
 
 def check_settings(pipe: CogVideoXPipeline, settings: Settings) -> list[str]:
@@ -68,9 +70,15 @@ def generate(pipe: CogVideoXPipeline, settings: Settings) -> Generation:
     since = time.monotonic()
     with record_trajectory(pipe) as trajectory:
         video = pipe(
-            settings.prompt, negative_prompt=settings.negative_prompt, num_frames=settings.frames,
-            height=settings.height, width=settings.width, num_inference_steps=settings.steps,
-            guidance_scale=settings.guidance, generator=torch.Generator().manual_seed(settings.seed), output_type="pt",
+            settings.prompt,
+            negative_prompt=settings.negative_prompt,
+            num_frames=settings.frames,
+            height=settings.height,
+            width=settings.width,
+            num_inference_steps=settings.steps,
+            guidance_scale=settings.guidance,
+            generator=torch.Generator().manual_seed(settings.seed),
+            output_type="pt",
         ).frames  # (1, F, c, H, W) in [0, 1]
     frames = to_frames(video.transpose(1, 2) * 2 - 1)[0]
     return Generation(settings, frames, trajectory, unknown, time.monotonic() - since)
@@ -84,12 +92,18 @@ def decode(pipe: CogVideoXPipeline, latents: Float[torch.Tensor, "t c h w"]) -> 
 
 @torch.no_grad()
 def estimate_seconds(pipe: CogVideoXPipeline, settings: Settings) -> float:
-    """How long `generate` will take here, from one timed step and one timed decoding (both also warm the machine up)."""
+    """How long `generate` will take here, from one timed step and one timed decoding (which also warm it up)."""
+
     def seconds(output_type: str) -> float:
         since = time.monotonic()
         pipe(
-            settings.prompt, num_frames=settings.frames, height=settings.height, width=settings.width,
-            num_inference_steps=1, guidance_scale=settings.guidance, output_type=output_type,
+            settings.prompt,
+            num_frames=settings.frames,
+            height=settings.height,
+            width=settings.width,
+            num_inference_steps=1,
+            guidance_scale=settings.guidance,
+            output_type=output_type,
         )
         return time.monotonic() - since
 

@@ -1,4 +1,5 @@
-"""A generation -> a folder that anyone can open: the video, a filmstrip, the trajectory, and one self-contained page."""
+"""A generation -> a folder that anyone can open: the video, a filmstrip, the trajectory, a self-contained page."""
+
 import base64
 import io
 import json
@@ -75,9 +76,14 @@ def _page(generation: Generation, pipe: CogVideoXPipeline, mp4: bytes) -> str:
         (Path(__file__).parent / "page.html").read_text()
     )
     return template.render(
-        settings=generation.settings, seconds=generation.seconds, unknown=generation.unknown_words,
-        reading=read_video(generation.frames), video=base64.b64encode(mp4).decode(),
-        filmstrip=_png(filmstrip(generation.frames)), rows=rows, fps=FPS,
+        settings=generation.settings,
+        seconds=generation.seconds,
+        unknown=generation.unknown_words,
+        reading=read_video(generation.frames),
+        video=base64.b64encode(mp4).decode(),
+        filmstrip=_png(filmstrip(generation.frames)),
+        rows=rows,
+        fps=FPS,
     )
 
 

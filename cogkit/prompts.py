@@ -1,4 +1,5 @@
-"""A look at the prompt before it costs anything: refuse what cannot work, name the words that mean nothing to the model."""
+"""A look at the prompt before it costs anything: refuse what cannot work, name the words that are unknown."""
+
 import warnings
 
 from diffusers import CogVideoXPipeline
@@ -19,10 +20,16 @@ def check_prompt(pipe: CogVideoXPipeline, prompt: str) -> list[str]:
     slots = pipe.transformer.config.max_text_seq_length
     length = len(pipe.tokenizer(prompt, truncation=False).input_ids)
     if length > slots:
-        raise PromptError(f"the prompt has {length} tokens, but the model has {slots} text slots; shorten it by {length - slots}")
+        raise PromptError(
+            f"the prompt has {length} tokens, but the model has {slots} text slots; shorten it by {length - slots}"
+        )
     unknown = unknown_words(pipe.tokenizer, prompt)
     if unknown:
-        warnings.warn(f"the text encoder has never seen {', '.join(map(repr, unknown))}: it cannot draw them", UnknownWords, stacklevel=2)
+        warnings.warn(
+            f"the text encoder has never seen {', '.join(map(repr, unknown))}: it cannot draw them",
+            UnknownWords,
+            stacklevel=2,
+        )
     return unknown
 
 

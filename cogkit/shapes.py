@@ -3,15 +3,16 @@
 b batch, F pixel frames, t latent frames, c channels, H W pixels, h w latent pixels.
 A causal VAE keeps frame 0 for itself and folds every four later frames into one: F = 4 (t - 1) + 1, H = 8 h, W = 8 w.
 """
+
 from jaxtyping import Float
 from torch import Tensor
 
-Video = Float[Tensor, "b c F H W"]    # pixels in [-1, 1], the VAE's axis order
+Video = Float[Tensor, "b c F H W"]  # pixels in [-1, 1], the VAE's axis order
 Latents = Float[Tensor, "b t c h w"]  # scaled, the transformer's axis order
 
-SPATIAL = 8   # pixels per latent pixel
+SPATIAL = 8  # pixels per latent pixel
 TEMPORAL = 4  # frames per latent frame, after the first
-PATCH = 2     # latent pixels per token, along y and x
+PATCH = 2  # latent pixels per token, along y and x
 
 
 class SizeError(ValueError):

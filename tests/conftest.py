@@ -1,4 +1,5 @@
 """What the tests share: the shipped pipeline, loaded once in fp32."""
+
 import os
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")

@@ -1,4 +1,5 @@
 """What the sampler held at every step, recorded from outside: the pipeline stays stock and the video stays the same."""
+
 from contextlib import contextmanager
 
 import torch
@@ -7,11 +8,11 @@ from diffusers import CogVideoXPipeline
 
 
 class Trajectory:
-    """Grows while the pipeline runs. `dataset()` gives it names: latents and x0 by step, latent frame, channel, y, x."""
+    """Grows while the pipeline runs. `dataset()` names the axes: step, latent frame, channel, y, x."""
 
     def __init__(self):
-        self.latents: list[torch.Tensor] = []     # before the step, scaled, (t, c, h, w)
-        self.x0: list[torch.Tensor] = []          # the clean latents that the step believes in
+        self.latents: list[torch.Tensor] = []  # before the step, scaled, (t, c, h, w)
+        self.x0: list[torch.Tensor] = []  # the clean latents that the step believes in
         self.train_timesteps: list[int] = []
         self.guidance: list[float] = []
 
@@ -19,7 +20,11 @@ class Trajectory:
         axes = ("step", "latent_frame", "channel", "y", "x")
         return xr.Dataset(
             {
-                "latents": (axes, torch.stack(self.latents).numpy(), {"long_name": "noisy latents before the step, scaled"}),
+                "latents": (
+                    axes,
+                    torch.stack(self.latents).numpy(),
+                    {"long_name": "noisy latents before the step, scaled"},
+                ),
                 "x0": (axes, torch.stack(self.x0).numpy(), {"long_name": "predicted clean latents, scaled"}),
                 "guidance": ("step", self.guidance),
             },
@@ -31,8 +36,8 @@ class Trajectory:
 def record_trajectory(pipe: CogVideoXPipeline):
     """Within the block, every transformer call of `pipe` (one prompt at a time) adds a step to the yielded Trajectory.
 
-    x0 = sqrt(alpha_bar) x - sqrt(1 - alpha_bar) v, with v after guidance, as the scheduler computes it. Guidance must be
-    constant: the pipeline changes a dynamic one only after the transformer has answered.
+    x0 = sqrt(alpha_bar) x - sqrt(1 - alpha_bar) v, with v after guidance, as the scheduler computes it. Guidance must
+    be constant: the pipeline changes a dynamic one only after the transformer has answered.
     """
     trajectory = Trajectory()
 
@@ -54,4 +59,3 @@ def record_trajectory(pipe: CogVideoXPipeline):
         yield trajectory
     finally:
         handle.remove()
-

@@ -1,4 +1,5 @@
 """What a training run is made of, read from a TOML file; anything unknown or missing is refused with its name."""
+
 import dataclasses
 import math
 import tomllib
@@ -14,9 +15,9 @@ class ConfigError(ValueError):
 class Group:
     """Clips of one kind in a step."""
 
-    size: int     # side of the frames or crops, in pixels
-    frames: int   # duration
-    clips: int    # how many
+    size: int  # side of the frames or crops, in pixels
+    frames: int  # duration
+    clips: int  # how many
 
 
 @dataclass(frozen=True)
@@ -25,26 +26,26 @@ class Stage:
 
     steps: int
     groups: tuple[Group, ...]
-    text_slots: tuple[int, ...] = ()   # transformer: lengths that prompts are padded to, one drawn per step
-    train_encoder: bool = True         # VAE
+    text_slots: tuple[int, ...] = ()  # transformer: lengths that prompts are padded to, one drawn per step
+    train_encoder: bool = True  # VAE
 
 
 @dataclass(frozen=True)
 class Config:
-    part: str                    # "vae" or "transformer"
+    part: str  # "vae" or "transformer"
     stages: tuple[Stage, ...]
     seed: int = 0
     learning_rate: float = 1e-3
-    warmup: int = 100            # steps from zero to the full learning rate; from there a cosine to zero
+    warmup: int = 100  # steps from zero to the full learning rate; from there a cosine to zero
     weight_decay: float = 1e-4
-    optimiser: str = "adamw"     # "muon": Muon for the matrices of the transformer's blocks, AdamW for the rest
+    optimiser: str = "adamw"  # "muon": Muon for the matrices of the transformer's blocks, AdamW for the rest
     clip_norm: float = 1.0
     average_decay: float = 0.999
     note_every: int = 20
     validate_every: int = 500
     save_every: int = 250
-    model: dict = dataclasses.field(default_factory=dict)   # sizes, handed to the diffusers class
-    data: dict = dataclasses.field(default_factory=dict)    # sizes of the data set
+    model: dict = dataclasses.field(default_factory=dict)  # sizes, handed to the diffusers class
+    data: dict = dataclasses.field(default_factory=dict)  # sizes of the data set
 
     @property
     def steps(self) -> int:

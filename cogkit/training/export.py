@@ -1,4 +1,5 @@
 """Finished runs -> a pipeline folder that stock diffusers loads, with nothing of ours in it."""
+
 import shutil
 import tempfile
 from pathlib import Path
@@ -6,6 +7,7 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderKLCogVideoX, CogVideoXPipeline
 
+from cogkit.plots.curves import training_curves
 from cogkit.training.config import Config, ConfigError, read_config
 from cogkit.training.diffusion import new_scheduler
 from cogkit.training.loop import averaged_weights
@@ -43,9 +45,11 @@ def export_pipeline(vae_run: Path, transformer_run: Path, out: Path) -> None:
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".writing-") as name:
         draft = Path(name) / out.name
         pipe.to(STORAGE).save_pretrained(draft)
-        for kept in ("README.md", "curves.png", "scores.json"):
-            if (out / kept).exists():
-                shutil.copy(out / kept, draft / kept)
+        training_curves({"vae": vae_run, "transformer": transformer_run}).savefig(draft / "curves.png", dpi=80)
+        for part, run in (("vae", vae_run), ("transformer", transformer_run)):
+            shutil.copy(run / "config.toml", draft / f"{part}.toml")
+        for kept in out.glob("*.md"):
+            shutil.copy(kept, draft / kept.name)
         if out.exists():
             shutil.rmtree(out)
         draft.rename(out)

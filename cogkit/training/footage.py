@@ -1,4 +1,5 @@
 """What the VAE trains on: crops of moving shapes drawn at their final scale, and crops of real clips."""
+
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,10 @@ class Footage:
         if crop < size:
             # Look where something is: a window around a thing, somewhere in its path.
             x, y, _ = scene.things[dice.integers(2)].at(dice.uniform(0, (frames - 1) / 8))
-            top, left = (int(np.clip(c * size - crop / 2 + dice.integers(-crop // 3, crop // 3 + 1), 0, size - crop)) for c in (y, x))
+            top, left = (
+                int(np.clip(c * size - crop / 2 + dice.integers(-crop // 3, crop // 3 + 1), 0, size - crop))
+                for c in (y, x)
+            )
             whole = whole[:, top : top + crop, left : left + crop]
         return whole
 

@@ -1,4 +1,5 @@
 """Scenes encoded once. The transformer trains on these latents; captions are phrased anew every time."""
+
 from pathlib import Path
 
 import torch
@@ -40,9 +41,14 @@ def encode_scenes(vae, scenes: range, size: int, path: Path, pairs: Pairs = "tra
         if (stored["start"], stored["count"], stored["size"]) == (scenes.start, len(scenes), size):
             return LatentStore(scenes, size, stored["long"], stored["still"], pairs)
     long, still = [], []
-    for start in tqdm(range(0, len(scenes), batch), desc=f"encoding {len(scenes)} scenes at {size}x{size}", mininterval=2):
+    for start in tqdm(
+        range(0, len(scenes), batch), desc=f"encoding {len(scenes)} scenes at {size}x{size}", mininterval=2
+    ):
         videos = torch.cat(
-            [to_video(render(sample_scene(s, pairs=pairs), LONGEST, size).frames) for s in scenes[start : start + batch]]
+            [
+                to_video(render(sample_scene(s, pairs=pairs), LONGEST, size).frames)
+                for s in scenes[start : start + batch]
+            ]
         )
         long.append(_encode(vae, videos))
         still.append(_encode(vae, videos[:, :, :1]))

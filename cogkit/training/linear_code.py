@@ -1,8 +1,9 @@
 """The best linear code of 4x8x8 blocks: what a VAE of the same size must beat, and what it learns from first.
 
-PCA of all blocks, 16 numbers each: as many as a latent pixel has channels. Frame 0 stands alone in the causal VAE; here it is
-a block of four equal frames.
+PCA of all blocks, 16 numbers each: as many as a latent pixel has channels. Frame 0 stands alone in the causal VAE;
+here it is a block of four equal frames.
 """
+
 from typing import NamedTuple
 
 import torch
@@ -52,9 +53,7 @@ def to_blocks(video: Video) -> tuple[Float[Tensor, "n pixels"], dict[str, int]]:
     """Cut a video into the blocks that the latents stand for; also says how many along each axis."""
     first = video[:, :, :1].expand(-1, -1, TEMPORAL, -1, -1)
     video = torch.cat([first, video[:, :, 1:]], dim=2)
-    blocks = rearrange(
-        video, "b c (t dt) (h dy) (w dx) -> (b t h w) (c dt dy dx)", dt=TEMPORAL, dy=SPATIAL, dx=SPATIAL
-    )
+    blocks = rearrange(video, "b c (t dt) (h dy) (w dx) -> (b t h w) (c dt dy dx)", dt=TEMPORAL, dy=SPATIAL, dx=SPATIAL)
     b, _, frames, height, width = video.shape
     return blocks, dict(b=b, t=frames // TEMPORAL, h=height // SPATIAL, w=width // SPATIAL)
 
@@ -62,7 +61,14 @@ def to_blocks(video: Video) -> tuple[Float[Tensor, "n pixels"], dict[str, int]]:
 def from_blocks(blocks: Float[Tensor, "n pixels"], b: int, t: int, h: int, w: int) -> Video:
     """The inverse of `to_blocks`; the four copies of frame 0 are averaged."""
     video = rearrange(
-        blocks, "(b t h w) (c dt dy dx) -> b c (t dt) (h dy) (w dx)",
-        b=b, t=t, h=h, w=w, dt=TEMPORAL, dy=SPATIAL, dx=SPATIAL,
+        blocks,
+        "(b t h w) (c dt dy dx) -> b c (t dt) (h dy) (w dx)",
+        b=b,
+        t=t,
+        h=h,
+        w=w,
+        dt=TEMPORAL,
+        dy=SPATIAL,
+        dx=SPATIAL,
     )
     return torch.cat([video[:, :, :TEMPORAL].mean(2, keepdim=True), video[:, :, TEMPORAL:]], dim=2)

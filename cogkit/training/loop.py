@@ -1,8 +1,9 @@
 """The training loop, once for both models: it can be killed at any moment and goes on as if nothing had happened.
 
 Every random number of step n comes from (seed, n), so a resumed run repeats what an uninterrupted one would have
-done, bit for bit. A checkpoint is written beside the old one and then renamed over it: a kill while saving loses nothing.
+done, bit for bit. A checkpoint is written beside the old one and renamed over it: a kill while saving loses nothing.
 """
+
 import json
 import os
 import time
@@ -35,8 +36,8 @@ class Task(Protocol):
 
 @dataclass(frozen=True)
 class Progress:
-    step: int              # steps done
-    seconds: float         # spent training, over all sittings
+    step: int  # steps done
+    seconds: float  # spent training, over all sittings
     notes: dict[str, float]
 
 
@@ -75,8 +76,11 @@ def train(task: Task, config: Config, folder: Path) -> Iterator[Progress]:
         if step % config.save_every == 0 or step == config.steps:
             save_atomically(
                 {
-                    "step": step, "seconds": seconds, "model": task.model.state_dict(),
-                    "average": average.state_dict(), "optimisers": [o.state_dict() for o in optimisers],
+                    "step": step,
+                    "seconds": seconds,
+                    "model": task.model.state_dict(),
+                    "average": average.state_dict(),
+                    "optimisers": [o.state_dict() for o in optimisers],
                 },
                 folder / "checkpoint.pt",
             )
@@ -113,5 +117,7 @@ def _resume(path: Path, model: nn.Module, average: nn.Module, optimisers: list) 
 def _forget_metrics_after(path: Path, step: int) -> None:
     """Lines noted after the last checkpoint will be written again."""
     if path.exists():
-        kept = [line for line in path.read_text().splitlines() if line.endswith("}") and json.loads(line)["step"] <= step]
+        kept = [
+            line for line in path.read_text().splitlines() if line.endswith("}") and json.loads(line)["step"] <= step
+        ]
         path.write_text("".join(line + "\n" for line in kept))

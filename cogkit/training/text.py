@@ -1,4 +1,5 @@
-"""The text side of the nano checkpoint: a T5 tokenizer whose pieces are the captions' words, and a two-layer T5 encoder."""
+"""The text side of the nano checkpoint: a T5 tokenizer whose pieces are the captions' words, and a small T5 encoder."""
+
 import math
 from collections import Counter
 
@@ -33,8 +34,16 @@ def new_tokenizer(captions: int = 5000) -> T5Tokenizer:
 def new_text_encoder(vocabulary: int, width: int = 128, layers: int = 2) -> T5EncoderModel:
     return T5EncoderModel(
         T5Config(
-            vocab_size=vocabulary, d_model=width, d_kv=32, num_heads=width // 32, d_ff=2 * width, num_layers=layers,
-            dropout_rate=0.0, feed_forward_proj="gated-gelu", is_encoder_decoder=False, use_cache=False,
+            vocab_size=vocabulary,
+            d_model=width,
+            d_kv=32,
+            num_heads=width // 32,
+            d_ff=2 * width,
+            num_layers=layers,
+            dropout_rate=0.0,
+            feed_forward_proj="gated-gelu",
+            is_encoder_decoder=False,
+            use_cache=False,
         )
     )
 

@@ -3,6 +3,7 @@
 The paper gives each data-parallel rank an interval of its own (section 3.3). On one machine the clips of a step take
 the ranks' place: clip i of n draws from the i-th of n intervals, and a shuffle breaks the tie between length and noise.
 """
+
 import torch
 from jaxtyping import Int
 from torch import Tensor

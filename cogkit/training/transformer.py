@@ -1,9 +1,10 @@
 """Training the expert transformer and its text encoder, by the paper's recipe at the size of a laptop.
 
-Frame pack: every step holds clips of several durations (and sizes). Clips of one kind run as a batch, so no
-clip attends to another, and the loss is taken over all tokens of the pack. Resolution grows from stage to stage, timesteps
+Frame pack: every step holds clips of several durations (and sizes). Clips of one kind run as a batch, so no clip
+attends to another, and the loss is taken over all tokens of the pack. Resolution grows from stage to stage, timesteps
 are drawn by explicit uniform sampling, one prompt in ten is emptied for classifier-free guidance.
 """
+
 from pathlib import Path
 
 import numpy as np
@@ -30,9 +31,18 @@ UNSEEN_WORD_SHARE = 0.02
 def new_transformer(size: int = 128, frames: int = 17, text_width: int = 128, **sizes) -> CogVideoXTransformer3DModel:
     """A CogVideoXTransformer3DModel with every idea of the 5B; modulation and head start at zero, as in SAT."""
     transformer = CogVideoXTransformer3DModel(
-        attention_head_dim=64, in_channels=16, out_channels=16, patch_size=PATCH, text_embed_dim=text_width,
-        max_text_seq_length=MAX_TEXT, sample_width=size // SPATIAL, sample_height=size // SPATIAL, sample_frames=frames,
-        temporal_compression_ratio=4, use_rotary_positional_embeddings=True, **sizes,
+        attention_head_dim=64,
+        in_channels=16,
+        out_channels=16,
+        patch_size=PATCH,
+        text_embed_dim=text_width,
+        max_text_seq_length=MAX_TEXT,
+        sample_width=size // SPATIAL,
+        sample_height=size // SPATIAL,
+        sample_frames=frames,
+        temporal_compression_ratio=4,
+        use_rotary_positional_embeddings=True,
+        **sizes,
     )
     zero = [transformer.norm_out.linear, transformer.proj_out]
     zero += [linear for block in transformer.transformer_blocks for linear in (block.norm1.linear, block.norm2.linear)]
@@ -47,8 +57,10 @@ def rotary_embedding(config, size: int, frames: int) -> tuple[Tensor, Tensor]:
     base = config.sample_height // PATCH, config.sample_width // PATCH
     grid = (size // SPATIAL // PATCH,) * 2
     return get_3d_rotary_pos_embed(
-        embed_dim=config.attention_head_dim, crops_coords=get_resize_crop_region_for_grid(grid, *base),
-        grid_size=grid, temporal_size=latent_frames(frames),
+        embed_dim=config.attention_head_dim,
+        crops_coords=get_resize_crop_region_for_grid(grid, *base),
+        grid_size=grid,
+        temporal_size=latent_frames(frames),
     )
 
 
@@ -90,7 +102,10 @@ class TransformerTask:
         timesteps = explicit_uniform(sum(group.clips for group in stage.groups), generator)
         squared, count, notes = 0.0, 0, {}
         for group in stage.groups:
-            store, chosen = self.stores[group.size], dice.integers(len(self.stores[group.size].scenes), size=group.clips)
+            store, chosen = (
+                self.stores[group.size],
+                dice.integers(len(self.stores[group.size].scenes), size=group.clips),
+            )
             prompts = [self._prompt(store, int(k), dice, group.frames) for k in chosen]
             x0 = store.latents(torch.from_numpy(chosen), group.frames)
             noise = torch.randn(x0.shape, generator=generator)
@@ -118,7 +133,9 @@ class TransformerTask:
         with torch.autocast("cpu", torch.bfloat16):
             text = model["text_encoder"](token_ids(self.tokenizer, prompts, slots))[0]
             v = model["transformer"](
-                hidden_states=noised.latents, encoder_hidden_states=text, timestep=t,
+                hidden_states=noised.latents,
+                encoder_hidden_states=text,
+                timestep=t,
                 image_rotary_emb=rotary_embedding(model["transformer"].config, size, frames),
             ).sample
         return F.mse_loss(v.float(), noised.v, reduction="none")

@@ -4,6 +4,7 @@ Losses and stages follow section 2.1 of the paper where a laptop allows it (L1, 
 frames last); LPIPS and the GAN are left out, squared error is added: the world is drawn, not filmed.
 The clip goes through the stock `encode` and `decode`, chunks and caches included: trained as it will be used.
 """
+
 from pathlib import Path
 
 import torch
@@ -21,17 +22,21 @@ from cogkit.world.scene import sample_scene
 
 CLIPS = Path(__file__).parents[2] / "data" / "clips"
 HELD_OUT_CLIP = "sintel_dragon.mp4"
-UNSEEN = 10_000_000   # scenes from here on are never trained on
+UNSEEN = 10_000_000  # scenes from here on are never trained on
 KL_WEIGHT = 1e-6
 ENCODER_SHARE = 0.02  # of the learning rate: at the full one, joint training forgets the linear start in 50 steps
-STILL_EVERY = 16      # every n-th step trains on single frames instead
+STILL_EVERY = 16  # every n-th step trains on single frames instead
 
 
 def new_vae(**sizes) -> AutoencoderKLCogVideoX:
     """An AutoencoderKLCogVideoX: 4x8x8, 16 latent channels; widths and depths as given."""
     return AutoencoderKLCogVideoX(
-        latent_channels=16, temporal_compression_ratio=4, sample_height=128, sample_width=128,
-        scaling_factor=1.0, **sizes,
+        latent_channels=16,
+        temporal_compression_ratio=4,
+        sample_height=128,
+        sample_width=128,
+        scaling_factor=1.0,
+        **sizes,
     )
 
 
@@ -99,7 +104,9 @@ def psnr(got: Video, wanted: Video) -> float:
 
 def unseen_shapes(count: int, frames: int = 17, size: int = 128) -> Video:
     """Renderings that no training ever saw, one and two things, all pairs."""
-    return torch.cat([to_video(render(sample_scene(UNSEEN + k, pairs="all"), frames, size).frames) for k in range(count)])
+    return torch.cat(
+        [to_video(render(sample_scene(UNSEEN + k, pairs="all"), frames, size).frames) for k in range(count)]
+    )
 
 
 def unseen_real(count: int, frames: int = 17, size: int = 128) -> Video:

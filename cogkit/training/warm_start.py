@@ -1,14 +1,15 @@
 """A VAE encoder that starts as a linear code instead of as noise.
 
-From a random start the encoder is the slow half of a VAE: after twenty minutes its latents still hold position but no colour. Yet the
-path around its residual branches (convolution in, pooling, strided convolutions, shortcuts) is linear, and wide enough
-to carry the principal components of every level. So it is set by PCA, level by level, and the last layer by least
-squares on the linear code. The branches start silent and learn what a linear code cannot say.
+From a random start the encoder is the slow half of a VAE: after twenty minutes its latents still hold position but no
+colour. Yet the path around its residual branches (convolution in, pooling, strided convolutions, shortcuts) is linear,
+and wide enough to carry the principal components of every level. So it is set by PCA, level by level, and the last
+layer by least squares on the linear code. The branches start silent and learn what a linear code cannot say.
 
 Two turns get the code through the nonlinear end unharmed:
   silu(x) - silu(-x) = x, so a pair of channels with opposite signs passes SiLU as if it were not there;
   a constant pair (+B, -B) in every group makes the statistics of GroupNorm almost independent of the clip.
 """
+
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKLCogVideoX
@@ -19,14 +20,14 @@ from torch import Tensor, nn
 from cogkit.shapes import Video
 from cogkit.training.linear_code import LinearCode
 
-STEADY = 4.0          # B, in standard deviations of the code
-QUIET_LOGVAR = -7.0   # the posterior starts narrow: standard deviation 0.03
+STEADY = 4.0  # B, in standard deviations of the code
+QUIET_LOGVAR = -7.0  # the posterior starts narrow: standard deviation 0.03
 SYMMETRY_NOISE = 0.02
 
 
 @torch.no_grad()
 def start_as_linear_code(vae: AutoencoderKLCogVideoX, code: LinearCode, footage: list[Video]) -> float:
-    """Set the encoder's weights so that its mean is close to `code.encode`; returns the error left, as a share of variance.
+    """Set the encoder's weights so that its mean is close to `code.encode`; returns the share of variance missed.
 
     `footage` is what the principal components of each level are fitted to; some 60 clips are enough.
     """
@@ -89,8 +90,8 @@ def _set_ending(encoder: nn.Module, features: list[Tensor], targets: list[Float[
     per_group = norm.num_channels // norm.num_groups
     if code_channels != norm.num_groups or per_group < 4 or last.in_channels == last.out_channels:
         raise ValueError(
-            f"the encoder ends in {norm.num_groups} groups of {per_group} channels for {code_channels} latent channels; "
-            "a linear start needs one group of at least 4 channels per latent channel and a widening last block"
+            f"the encoder ends in {norm.num_groups} groups of {per_group} channels for {code_channels} latent channels;"
+            " a linear start needs one group of at least 4 channels per latent channel and a widening last block"
         )
     scale = ((2 + 2 * STEADY**2) / per_group) ** -0.5  # what GroupNorm will multiply by
     _small_noise(last.conv_shortcut)

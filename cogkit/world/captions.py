@@ -7,6 +7,7 @@
 
 Every part but colour and shape may be left out; what is not said is free.
 """
+
 import numpy as np
 
 from cogkit.world.scene import Scene, Thing
@@ -36,7 +37,8 @@ OPENINGS = ("", "", "", "a video of ", "there is ", "we see ")
 def canonical(scene: Scene, still_frame: bool = False) -> str:
     """The plainest sentence for a scene: everything said once, nothing left out."""
     things = " and ".join(
-        f"{article(thing.colour)} {thing.colour} {thing.shape}" + ("" if still_frame else f" {_plain_movement(thing.motion)}")
+        f"{article(thing.colour)} {thing.colour} {thing.shape}"
+        + ("" if still_frame else f" {_plain_movement(thing.motion)}")
         for thing in scene.things
     )
     return f"{things} on {article(scene.background)} {scene.background} background"
@@ -66,7 +68,16 @@ def every_word() -> list[str]:
     """All words the grammar can say, sorted: what the tokenizer must know."""
     from cogkit.world.vocabulary import BACKGROUNDS, COLOURS, RADII, SHAPES
 
-    phrases = [*COLOURS, *SHAPES, *RADII, *BACKGROUNDS, *VERBS, *BEHIND, *OPENINGS, "a an the and background big little"]
+    phrases = [
+        *COLOURS,
+        *SHAPES,
+        *RADII,
+        *BACKGROUNDS,
+        *VERBS,
+        *BEHIND,
+        *OPENINGS,
+        "a an the and background big little",
+    ]
     for table in (DIRECTIONS, WITHOUT_DIRECTION, SPELLINGS):
         phrases += [phrase for options in table.values() for phrase in options]
     return sorted({word for phrase in phrases for word in phrase.split()})

@@ -3,6 +3,7 @@
 Backgrounds are neutral and objects are pure hues, so colourfulness alone separates them, and blur or anti-aliasing
 cannot change a hue. Nothing is learned: every reading can be followed by hand.
 """
+
 from typing import NamedTuple
 
 import numpy as np
@@ -11,10 +12,10 @@ from jaxtyping import Bool, Float, UInt8
 from cogkit.world.render import background_image, coverage
 from cogkit.world.vocabulary import BACKGROUNDS, COLOURS, FPS, MOTIONS, SHAPES, SPEED
 
-COLOURFUL = 0.25       # of an object's full chroma: below this a pixel is background
-LEAST_AREA = 0.006     # of the frame: smaller patches are not objects
-LEAST_SHARE = 0.10     # of the largest object: smaller patches of another hue are its fringe
-LOOKS = 5              # frames in which shapes are compared
+COLOURFUL = 0.25  # of an object's full chroma: below this a pixel is background
+LEAST_AREA = 0.006  # of the frame: smaller patches are not objects
+LEAST_SHARE = 0.10  # of the largest object: smaller patches of another hue are its fringe
+LOOKS = 5  # frames in which shapes are compared
 
 _PALETTE = np.array(list(COLOURS.values()), np.float32)
 
@@ -25,13 +26,13 @@ class Sighting(NamedTuple):
     colour: str
     shape: str
     motion: str | None
-    radius: float          # mean over the clip, as a share of the side
-    x: float               # mean centre, shares of the side
+    radius: float  # mean over the clip, as a share of the side
+    x: float  # mean centre, shares of the side
     y: float
 
 
 class Reading(NamedTuple):
-    things: tuple[Sighting, ...]   # largest first
+    things: tuple[Sighting, ...]  # largest first
     background: str
 
 
@@ -76,21 +77,29 @@ def _read_thing(cover: Float[np.ndarray, "F H W"], colour: str, fps: float) -> S
 def _read_shape(cover, cx, cy, side: int) -> tuple[str, float]:
     """The shape that overlaps best when drawn with the same centroid and the same area."""
     looks = np.unique(np.linspace(0, len(cover) - 1, LOOKS).round().astype(int))
-    height, width = cover.shape[1:]
-    y = ((np.arange(height, dtype=np.float32) + 0.5) / side)[:, None]
-    x = ((np.arange(width, dtype=np.float32) + 0.5) / side)[None, :]
     overlap, radii = {}, {}
     for shape in SHAPES:
         unit_area, offset = _UNIT[shape]
         overlaps, sizes = [], []
         for k in looks:
             radius = np.sqrt(cover[k].sum() / side**2 / unit_area)
+            # Only a window around the object matters to how the drawn shape overlaps it.
+            rows, columns = (
+                _window(c * side, 2 * radius * side, n) for c, n in zip((cy[k], cx[k]), cover.shape[1:], strict=True)
+            )
+            y = (np.arange(rows.start, rows.stop, dtype=np.float32)[:, None] + 0.5) / side
+            x = (np.arange(columns.start, columns.stop, dtype=np.float32)[None, :] + 0.5) / side
             drawn = coverage(shape, x - cx[k], y - (cy[k] - offset * radius), radius, side)
-            overlaps.append(np.minimum(drawn, cover[k]).sum() / np.maximum(drawn, cover[k]).sum())
+            common = np.minimum(drawn, cover[k][rows, columns]).sum()
+            overlaps.append(common / (drawn.sum() + cover[k].sum() - common))
             sizes.append(radius)
         overlap[shape], radii[shape] = np.mean(overlaps), float(np.mean(sizes))
     best = max(overlap, key=overlap.get)
     return best, radii[best]
+
+
+def _window(centre: float, half: float, length: int) -> slice:
+    return slice(max(0, int(centre - half)), min(length, int(centre + half) + 2))
 
 
 def _measure_unit(shape: str) -> tuple[float, float]:
@@ -111,7 +120,10 @@ def _read_motion(seconds, x, y, radius) -> str:
     if np.hypot(vx, vy) < SPEED / 2:
         return "still"
     moving = {name: m for name, m in MOTIONS.items() if m.vx or m.vy}
-    return max(moving, key=lambda name: (moving[name].vx * vx + moving[name].vy * vy) / np.hypot(moving[name].vx, moving[name].vy))
+    return max(
+        moving,
+        key=lambda name: (moving[name].vx * vx + moving[name].vy * vy) / np.hypot(moving[name].vx, moving[name].vy),
+    )
 
 
 def _read_background(frames: Float[np.ndarray, "F H W 3"], visible: Bool[np.ndarray, "F H W"]) -> str:

@@ -3,6 +3,7 @@
 Shapes are signed distances: negative inside, zero on the outline. Half a pixel either side of the outline is where
 a pixel is partly covered, so coverage = 1/2 - distance, clamped to [0, 1], is an exact anti-aliased straight edge.
 """
+
 from typing import NamedTuple
 
 import numpy as np

@@ -1,4 +1,5 @@
 """A scene as data, and the dice that throw one: the same seed always gives the same scene."""
+
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,7 +20,7 @@ class Thing:
     shape: str
     size: str
     motion: str
-    x: float       # centre at time 0
+    x: float  # centre at time 0
     y: float
     radius: float  # at time 0
 

@@ -1,4 +1,5 @@
 """Reading against truth: which attributes are right, over many clips, and what is taken for what."""
+
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -10,7 +11,7 @@ ATTRIBUTES = ("colour", "shape", "motion", "background")
 
 @dataclass
 class Scores:
-    """Collects verdicts. An object that is missing, or one too many, makes its clip wrong in all three of its attributes."""
+    """Collects verdicts. An object that is missing, or one too many, is wrong in all three of its attributes."""
 
     right: Counter = field(default_factory=Counter)
     asked: Counter = field(default_factory=Counter)
@@ -51,7 +52,7 @@ class Scores:
 
 
 def _pair_up(scene: Scene, reading: Reading):
-    """Match what was asked with what was seen, by colour first and then by size; None where one side lacks a partner."""
+    """Match what was asked with what was seen, by colour first, then by size; None where a side lacks a partner."""
     seen = list(reading.things)
     pairs, unmatched = [], []
     for thing in scene.things:

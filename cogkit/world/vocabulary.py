@@ -1,4 +1,5 @@
 """The words of the moving-shapes world and what each of them means. Nothing here draws."""
+
 from dataclasses import dataclass
 
 # Pure hues, at least 22 degrees apart: every colour can be told by its hue alone, and blending with a neutral
@@ -50,13 +51,15 @@ MOTIONS = {
 
 # Never drawn while training. Every colour appears once at most and every shape at least once, so the model has seen
 # each half of every pair many times and only the meeting is new.
-HELD_OUT_PAIRS = frozenset({
-    ("red", "star"),
-    ("orange", "cross"),
-    ("green", "triangle"),
-    ("blue", "square"),
-    ("purple", "circle"),
-    ("pink", "star"),
-})
+HELD_OUT_PAIRS = frozenset(
+    {
+        ("red", "star"),
+        ("orange", "cross"),
+        ("green", "triangle"),
+        ("blue", "square"),
+        ("purple", "circle"),
+        ("pink", "star"),
+    }
+)
 
 FPS = 8

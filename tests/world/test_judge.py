@@ -1,4 +1,5 @@
 """The judge is trusted with generated videos only because of what is measured here."""
+
 import numpy as np
 import pytest
 

@@ -26,6 +26,7 @@ def test_any_size_and_frame_count_can_be_drawn(size, frames):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_coverage_measures_the_same_area_at_every_resolution(shape):
     """Anti-aliasing: a small picture is the average of a large one, not a staircase."""
+
     def area(side):
         axis = (np.arange(side, dtype=np.float32) + 0.5) / side - 0.5
         return coverage(shape, axis[None], axis[:, None], 0.2, side).sum() / side**2

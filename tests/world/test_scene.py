@@ -17,7 +17,9 @@ def test_the_world_is_as_rich_as_promised():
 
 def test_held_out_pairs_never_appear_in_training_and_others_never_among_the_held_out():
     assert all((t.colour, t.shape) not in HELD_OUT_PAIRS for k in range(500) for t in sample_scene(k).things)
-    assert all((t.colour, t.shape) in HELD_OUT_PAIRS for k in range(100) for t in sample_scene(k, pairs="held out").things)
+    assert all(
+        (t.colour, t.shape) in HELD_OUT_PAIRS for k in range(100) for t in sample_scene(k, pairs="held out").things
+    )
     assert set(allowed_pairs("training")) | HELD_OUT_PAIRS == set(allowed_pairs("all"))
 
 

@@ -1,0 +1,1 @@
+"""Pictures of data; no models in here."""

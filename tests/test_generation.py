@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+import torch
+
+from cogkit.generation import Settings, StepsError, check_steps, decode, generate
+
+SHORT = Settings("a red circle moving right on a gray background", frames=9, height=64, width=64, steps=4, seed=3)
+
+
+@pytest.fixture(scope="module")
+def generation(nano):
+    return generate(nano, SHORT)
+
+
+def test_the_same_settings_give_the_same_video(nano, generation):
+    assert (generate(nano, SHORT).frames == generation.frames).all()
+
+
+def test_recording_does_not_change_the_video(nano, generation):
+    stock = nano(
+        SHORT.prompt,
+        num_frames=9,
+        height=64,
+        width=64,
+        num_inference_steps=4,
+        guidance_scale=SHORT.guidance,
+        generator=torch.Generator().manual_seed(3),
+        output_type="np",
+    ).frames[0]
+    assert (np.round(stock * 255).astype(np.uint8) == generation.frames).mean() > 0.9999
+    assert not nano.transformer._forward_hooks
+
+
+def test_every_step_is_recorded_with_its_train_timestep(generation):
+    dataset = generation.trajectory.dataset()
+    assert dict(dataset.sizes) == {"step": 4, "latent_frame": 3, "channel": 16, "y": 8, "x": 8}
+    assert dataset.train_timestep.values.tolist() == [999, 749, 499, 249]
+    assert dataset.guidance.values.tolist() == [SHORT.guidance] * 4
+
+
+def test_the_last_predicted_clean_latents_are_the_video(nano, generation):
+    last = decode(nano, generation.trajectory.x0[-1])
+    assert np.abs(last.astype(int) - generation.frames).max() <= 1
+
+
+def test_recorded_latents_follow_the_step_rule_of_ddim(nano, generation):
+    """x' = a x + b x0, with the scheduler's own numbers."""
+    alpha_bar = nano.scheduler.alphas_cumprod
+    held = generation.trajectory
+    for k in range(3):
+        now, then = (float(alpha_bar[held.train_timesteps[i]]) for i in (k, k + 1))
+        a = ((1 - then) / (1 - now)) ** 0.5
+        b = then**0.5 - now**0.5 * a
+        torch.testing.assert_close(held.latents[k + 1], a * held.latents[k] + b * held.x0[k], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("steps", [1, 4, 20, 25, 50])
+def test_step_counts_that_divide_1000_are_accepted(steps):
+    check_steps(steps)
+
+
+@pytest.mark.parametrize(("steps", "near"), [(30, "25 or 40"), (0, "1 or 2"), (7, "5 or 8"), (2000, "500 or 1000")])
+def test_other_step_counts_are_refused_with_the_nearest_that_work(steps, near):
+    with pytest.raises(StepsError, match=f"steps={steps} does not divide 1000.*use {near}"):
+        check_steps(steps)

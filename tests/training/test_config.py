@@ -1,0 +1,38 @@
+import pytest
+
+from cogkit.__main__ import RECIPES
+from cogkit.training.config import ConfigError, read_config
+
+
+def test_the_shipped_recipes_are_valid_and_grow_in_resolution():
+    for name in ("vae", "transformer"):
+        config = read_config(RECIPES / f"{name}.toml")
+        sizes = [max(group.size for group in stage.groups) for stage in config.stages]
+        assert config.part == name and sizes == sorted(sizes) and sizes[0] < sizes[-1]
+
+
+def test_the_transformer_packs_clips_of_1_9_and_17_frames_into_every_step():
+    for stage in read_config(RECIPES / "transformer.toml").stages:
+        assert {group.frames for group in stage.groups} == {1, 9, 17}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("part = 'vae'\nspeed = 3", "speed"),
+        ("part = 'gan'\n[[stages]]\nsteps=1\ngroups=[]", "part='gan' must be"),
+        ("part = 'vae'", "has no .*stages"),
+        ("part = ", "not valid TOML"),
+        ("part = 'vae'\n[[stages]]\nsteps=1\ngroups=[{size=64, frames=9}]", "clips"),
+    ],
+)
+def test_a_bad_config_is_refused_by_file_and_key(tmp_path, text, message):
+    path = tmp_path / "recipe.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=f"recipe.toml.*{message}"):
+        read_config(path)
+
+
+def test_a_missing_config_is_named(tmp_path):
+    with pytest.raises(ConfigError, match="there is no config .*nowhere.toml"):
+        read_config(tmp_path / "nowhere.toml")

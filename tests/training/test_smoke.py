@@ -1,0 +1,68 @@
+"""Both parts trained from nothing for a moment, exported, and run by stock diffusers. Slow: about a minute."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from diffusers import CogVideoXPipeline
+
+from cogkit.__main__ import RECIPES, main
+
+
+def train(part, folder, *more):
+    assert main(["train", part, "--config", str(RECIPES / f"smoke-{part}.toml"), "--folder", str(folder), *more]) == 0
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    vae = train("vae", folder / "vae")
+    transformer = train("transformer", folder / "transformer", "--vae", str(folder / "vae"))
+    return folder, vae, transformer
+
+
+def test_both_losses_fall(runs):
+    _, vae, transformer = runs
+    for notes in (vae, transformer):
+        assert notes[-1]["loss"] < 0.9 * notes[0]["loss"], notes
+
+
+def test_a_finished_run_has_nothing_left_to_do(runs, capsys):
+    folder, vae, _ = runs
+    assert train("vae", folder / "vae") == vae
+
+
+def test_two_runs_make_a_pipeline_that_stock_diffusers_runs(runs):
+    folder, _, _ = runs
+    assert (
+        main(
+            [
+                "export",
+                "--vae",
+                str(folder / "vae"),
+                "--transformer",
+                str(folder / "transformer"),
+                "--out",
+                str(folder / "tiny"),
+            ]
+        )
+        == 0
+    )
+    pipe = CogVideoXPipeline.from_pretrained(folder / "tiny", torch_dtype=torch.float32)
+    pipe.set_progress_bar_config(disable=True)
+    clip = pipe("a red circle", num_frames=9, height=32, width=32, num_inference_steps=2, output_type="np").frames[0]
+    assert clip.shape == (9, 32, 32, 3)
+
+
+def test_exporting_without_a_run_says_what_is_missing(tmp_path, capsys):
+    assert main(["export", "--vae", str(tmp_path), "--transformer", str(tmp_path), "--out", str(tmp_path / "x")]) == 2
+    assert "holds no training run: checkpoint.pt is missing" in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_recipe_for_the_other_part_is_refused(tmp_path, capsys):
+    shutil.copy(RECIPES / "smoke-vae.toml", tmp_path / "r.toml")
+    assert main(["train", "transformer", "--config", str(tmp_path / "r.toml"), "--folder", str(tmp_path / "run")]) == 2
+    assert "is a recipe for the vae" in capsys.readouterr().err

@@ -1,0 +1,63 @@
+import torch
+from diffusers import CogVideoXPipeline
+
+from cogkit.training.diffusion import new_scheduler
+from cogkit.training.latent_store import encode_scenes
+from cogkit.training.text import UNSEEN_WORD, new_text_encoder, new_tokenizer, token_ids
+from cogkit.training.transformer import new_transformer, rotary_embedding
+from cogkit.training.vae import new_vae
+
+TINY_VAE = dict(block_out_channels=[16, 16, 16, 16], layers_per_block=1, norm_num_groups=4)
+
+
+def test_positions_follow_the_rule_of_the_stock_pipeline_at_every_size_and_duration():
+    tokenizer = new_tokenizer(50)
+    transformer = new_transformer(num_layers=1, num_attention_heads=1)
+    pipe = CogVideoXPipeline(
+        tokenizer, new_text_encoder(len(tokenizer)), new_vae(**TINY_VAE), transformer, new_scheduler()
+    )
+    for size in (64, 96, 128):
+        for frames in (1, 9, 17):
+            stock = pipe._prepare_rotary_positional_embeddings(size, size, (frames - 1) // 4 + 1, torch.device("cpu"))
+            for ours, theirs in zip(rotary_embedding(transformer.config, size, frames), stock, strict=True):
+                torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+
+
+def test_a_fresh_transformer_answers_zero():
+    """Modulation and head start at zero: no block disturbs the first gradients."""
+    transformer = new_transformer(num_layers=1, num_attention_heads=1)
+    x, text = torch.randn(1, 3, 16, 4, 4), torch.randn(1, 8, 128)
+    v = transformer(x, text, torch.tensor([500]), image_rotary_emb=rotary_embedding(transformer.config, 32, 9)).sample
+    assert torch.equal(v, torch.zeros_like(v))
+
+
+def test_the_latents_of_9_frames_are_the_first_three_of_17(tmp_path):
+    torch.manual_seed(0)
+    vae = new_vae(**TINY_VAE)
+    video = torch.rand(1, 3, 17, 32, 32) * 2 - 1
+    with torch.no_grad():
+        long, short = vae.encode(video).latent_dist.mode(), vae.encode(video[:, :, :9]).latent_dist.mode()
+    assert torch.equal(long[:, :, :3], short)
+
+
+def test_encoded_scenes_are_kept_and_read_back(tmp_path):
+    torch.manual_seed(0)
+    vae = new_vae(**TINY_VAE)
+    first = encode_scenes(vae, range(2), 32, tmp_path / "latents.pt")
+    again = encode_scenes(None, range(2), 32, tmp_path / "latents.pt")
+    for frames, latent in ((1, 1), (9, 3), (17, 5)):
+        got = first.latents(torch.tensor([1, 0]), frames)
+        assert got.shape == (2, latent, 16, 4, 4) and torch.equal(got, again.latents(torch.tensor([1, 0]), frames))
+
+
+def test_words_of_the_grammar_are_single_pieces_and_all_others_unknown():
+    tokenizer = new_tokenizer(50)
+    assert tokenizer.tokenize("A red Circle, moving right.") == ["▁a", "▁red", "▁circle", ",", "▁moving", "▁right"]
+    assert tokenizer("zyx").input_ids == [tokenizer.unk_token_id, tokenizer.eos_token_id]
+    assert tokenizer(UNSEEN_WORD).input_ids == tokenizer("zyx").input_ids
+
+
+def test_prompts_are_padded_to_the_slots():
+    tokenizer = new_tokenizer(50)
+    ids = token_ids(tokenizer, ["a red circle", ""], 8)
+    assert ids.shape == (2, 8) and (ids[0, 4:] == 0).all() and ids[1].tolist() == [1, 0, 0, 0, 0, 0, 0, 0]
