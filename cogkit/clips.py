@@ -20,7 +20,7 @@ def read_clip(path: Path | str) -> Frames:
     return np.asarray(mediapy.read_video(str(path)))
 
 
-def write_clip(path: Path | str, frames: Frames, fps: float = 8) -> None:
+def write_clip(path: Path | str, frames: Frames, fps: int | float = 8) -> None:
     """Write an H.264 MP4 that browsers play; `crf` 12 keeps flat colours clean."""
     mediapy.write_video(str(path), frames, fps=fps, crf=12)
 

@@ -10,7 +10,7 @@ from cogkit.shapes import Latents
 
 
 def new_scheduler() -> CogVideoXDDIMScheduler:
-    """The schedule of CogVideoX-5B: scaled-linear betas, zero terminal SNR, no SNR shift, v-prediction, trailing steps."""
+    """The schedule of CogVideoX-5B: scaled-linear betas, zero terminal SNR, no shift, v-prediction, trailing steps."""
     return CogVideoXDDIMScheduler(
         num_train_timesteps=1000,
         beta_start=0.00085,

@@ -13,18 +13,18 @@ from cogkit.training.diffusion import new_scheduler
 from cogkit.training.loop import averaged_weights
 from cogkit.training.text import new_text_encoder, new_tokenizer
 from cogkit.training.transformer import new_transformer
-from cogkit.training.vae import latent_scale, new_vae, unseen_shapes
+from cogkit.training.vae import equalise_latents, new_vae, unseen_shapes
 
-DATA_FOR_SCALE = 16  # clips over which the latents' standard deviation is taken
+CLIPS_FOR_SCALE = 16
 STORAGE = torch.float16  # half the size; the rounding is far below the averaging of the weights
 
 
 def trained_vae(folder: Path) -> AutoencoderKLCogVideoX:
-    """The averaged VAE of a run, its scaling factor set so that latents of moving shapes have variance 1."""
+    """The averaged VAE of a run, its latents equalised over moving shapes, so that the scaling factor is 1."""
     vae = new_vae(**_config(folder).model)
     vae.load_state_dict(averaged_weights(folder))
     vae.eval().requires_grad_(False)
-    vae.register_to_config(scaling_factor=round(latent_scale(vae, unseen_shapes(DATA_FOR_SCALE)), 4))
+    equalise_latents(vae, unseen_shapes(CLIPS_FOR_SCALE))
     return vae
 
 

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 from tqdm.auto import tqdm
 
 from cogkit.clips import to_video
@@ -12,6 +14,7 @@ from cogkit.world.render import render
 from cogkit.world.scene import Pairs, sample_scene
 
 LONGEST = 17
+Still = Float[Tensor, "b 1 c h w"]  # the latents of single frames
 
 
 class LatentStore:
@@ -21,17 +24,15 @@ class LatentStore:
     frame is normalised alone and needs an encoding of its own.
     """
 
-    def __init__(self, scenes: range, size: int, long: Latents, still: Latents, pairs: Pairs):
-        self.scenes, self.size, self.pairs = scenes, size, pairs
+    def __init__(self, scenes: range, size: int, long: Latents, still: Still, pairs: Pairs):
+        self.size = size
+        self.scenes = [sample_scene(seed, pairs=pairs) for seed in scenes]
         self._long, self._still = long, still
 
     def latents(self, which: torch.Tensor, frames: int) -> Latents:
         if frames == 1:
             return self._still[which].float()
         return self._long[which, : latent_frames(frames)].float()
-
-    def scene(self, which: int):
-        return sample_scene(self.scenes[which], pairs=self.pairs)
 
 
 def encode_scenes(vae, scenes: range, size: int, path: Path, pairs: Pairs = "training", batch: int = 4) -> LatentStore:
@@ -41,15 +42,10 @@ def encode_scenes(vae, scenes: range, size: int, path: Path, pairs: Pairs = "tra
         if (stored["start"], stored["count"], stored["size"]) == (scenes.start, len(scenes), size):
             return LatentStore(scenes, size, stored["long"], stored["still"], pairs)
     long, still = [], []
-    for start in tqdm(
-        range(0, len(scenes), batch), desc=f"encoding {len(scenes)} scenes at {size}x{size}", mininterval=2
-    ):
-        videos = torch.cat(
-            [
-                to_video(render(sample_scene(s, pairs=pairs), LONGEST, size).frames)
-                for s in scenes[start : start + batch]
-            ]
-        )
+    described = f"encoding {len(scenes)} scenes at {size}x{size}"
+    for start in tqdm(range(0, len(scenes), batch), desc=described, mininterval=2):
+        some = [sample_scene(seed, pairs=pairs) for seed in scenes[start : start + batch]]
+        videos = torch.cat([to_video(render(scene, LONGEST, size).frames) for scene in some])
         long.append(_encode(vae, videos))
         still.append(_encode(vae, videos[:, :, :1]))
     store = LatentStore(scenes, size, torch.cat(long), torch.cat(still), pairs)

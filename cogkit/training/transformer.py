@@ -15,6 +15,7 @@ from diffusers.models.embeddings import get_3d_rotary_pos_embed
 from diffusers.pipelines.cogvideo.pipeline_cogvideox import get_resize_crop_region_for_grid
 from torch import Tensor, nn
 
+from cogkit.checkpoints import load
 from cogkit.shapes import PATCH, SPATIAL, latent_frames
 from cogkit.training.config import Config
 from cogkit.training.diffusion import add_noise, new_scheduler
@@ -26,6 +27,7 @@ from cogkit.world.captions import caption
 
 EMPTY_PROMPT_SHARE = 0.1
 UNSEEN_WORD_SHARE = 0.02
+MUON_SHARE = 2.0  # of the learning rate
 
 
 def new_transformer(size: int = 128, frames: int = 17, text_width: int = 128, **sizes) -> CogVideoXTransformer3DModel:
@@ -71,6 +73,10 @@ class TransformerTask:
         self.tokenizer = new_tokenizer()
         text_encoder = new_text_encoder(len(self.tokenizer))
         self.model = nn.ModuleDict({"transformer": new_transformer(**config.model), "text_encoder": text_encoder})
+        if config.start:
+            pipe = load(config.start, torch.float32)
+            for name, module in self.model.items():
+                module.load_state_dict(getattr(pipe, name).state_dict())
         self.alpha_bars = new_scheduler().alphas_cumprod
         self.stores: dict[int, LatentStore] = {}
         self.unseen: dict[int, LatentStore] = {}
@@ -91,7 +97,8 @@ class TransformerTask:
         decay = self.config.weight_decay
         optimisers = [torch.optim.AdamW(others, betas=(0.9, 0.98), weight_decay=decay, fused=True)]
         if matrices:
-            optimisers.append(torch.optim.Muon(matrices, weight_decay=decay, adjust_lr_fn="match_rms_adamw"))
+            groups = [{"params": matrices, "share": MUON_SHARE}]
+            optimisers.append(torch.optim.Muon(groups, weight_decay=decay, adjust_lr_fn="match_rms_adamw"))
         return optimisers
 
     def loss(self, step: int) -> tuple[Tensor, dict[str, float]]:
@@ -124,7 +131,7 @@ class TransformerTask:
             x0 = store.latents(which, 17)
             generator = torch.Generator().manual_seed(0)
             noise, t = torch.randn(x0.shape, generator=generator), explicit_uniform(len(which), generator)
-            prompts = [caption(store.scene(k), k) for k in range(len(which))]
+            prompts = [caption(store.scenes[k], k) for k in range(len(which))]
             notes[f"unseen_{size}"] = float(self._error(model, x0, noise, t, prompts, 40, size, 17).mean())
         return notes
 
@@ -145,5 +152,5 @@ class TransformerTask:
         """A fresh phrasing; sometimes nothing, sometimes with a word blotted out, so that unknown words do no harm."""
         if dice.random() < EMPTY_PROMPT_SHARE:
             return ""
-        said = caption(store.scene(k), int(dice.integers(2**31)), still_frame=frames == 1 and dice.random() < 0.8)
+        said = caption(store.scenes[k], int(dice.integers(2**31)), still_frame=frames == 1 and dice.random() < 0.8)
         return " ".join(UNSEEN_WORD if dice.random() < UNSEEN_WORD_SHARE else word for word in said.split())

@@ -11,6 +11,7 @@ import torch
 from diffusers import AutoencoderKLCogVideoX
 from torch import Tensor, nn
 
+from cogkit.checkpoints import load
 from cogkit.clips import read_clip, to_video
 from cogkit.shapes import Video
 from cogkit.training.config import Config, Group
@@ -57,8 +58,10 @@ class VAETask:
         self.config = config
         self.model = new_vae(**config.model)
         self.footage = Footage(training_clips(), config.seed)
-        code, fitted_to = reference_code(config.seed, config.data.get("linear_clips", 60))
-        if fresh:
+        if config.start:
+            self.model.load_state_dict(load(config.start, torch.float32).vae.state_dict())
+        elif fresh:
+            code, fitted_to = reference_code(config.seed, config.data.get("linear_clips", 60))
             error = start_as_linear_code(self.model, code, fitted_to[: config.data.get("start_clips", 40)])
             print(f"the encoder starts as a linear code, {error:.1%} of variance away from the best one")
         self.test_sets = {"shapes": unseen_shapes(8), "real": unseen_real(2)}
@@ -118,6 +121,18 @@ def unseen_real(count: int, frames: int = 17, size: int = 128) -> Video:
 
 
 @torch.no_grad()
-def latent_scale(vae: nn.Module, videos: Video) -> float:
-    """1 / standard deviation of the latents: the scaling factor that gives the transformer unit variance."""
-    return float(1 / torch.cat([vae.encode(v[None]).latent_dist.mode().flatten() for v in videos]).std())
+def equalise_latents(vae: nn.Module, videos: Video) -> None:
+    """Give every latent channel a standard deviation of 1, by rescaling the last encoder weights and whatever reads z.
+
+    What the VAE computes stays the same. Training leaves channels seven times louder than others; the diffusion
+    model would then learn the quiet ones, which carry the outlines, last and least.
+    """
+    latents = torch.cat([vae.encode(video[None]).latent_dist.mode() for video in videos])
+    std = latents.std((0, 2, 3, 4))
+    channels, out = len(std), vae.encoder.conv_out.conv
+    out.weight[:channels] /= std.view(-1, 1, 1, 1, 1)
+    out.bias[:channels] /= std
+    out.bias[channels:] -= 2 * std.log()  # the log-variance follows
+    norms = [m for m in vae.decoder.modules() if type(m).__name__ == "CogVideoXSpatialNorm3D"]
+    for conv in [vae.decoder.conv_in.conv, *(c.conv for norm in norms for c in (norm.conv_y, norm.conv_b))]:
+        conv.weight *= std.view(1, -1, 1, 1, 1)

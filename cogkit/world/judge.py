@@ -36,7 +36,7 @@ class Reading(NamedTuple):
     background: str
 
 
-def read_video(frames: UInt8[np.ndarray, "F H W 3"], fps: float = FPS) -> Reading:
+def read_video(frames: UInt8[np.ndarray, "F H W 3"], fps: int | float = FPS) -> Reading:
     """Say what a clip shows: its background and at most two objects."""
     cover, hue = _foreground(frames.astype(np.float32))
     side = min(frames.shape[1:3])
@@ -58,7 +58,7 @@ def _foreground(frames: Float[np.ndarray, "F H W 3"]):
     return np.where(cover >= COLOURFUL, cover, 0), hue
 
 
-def _read_thing(cover: Float[np.ndarray, "F H W"], colour: str, fps: float) -> Sighting:
+def _read_thing(cover: Float[np.ndarray, "F H W"], colour: str, fps: int | float) -> Sighting:
     frames, height, width = cover.shape
     side = min(height, width)
     y, x = (np.arange(n, dtype=np.float32) + 0.5 for n in (height, width))

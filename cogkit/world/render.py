@@ -22,7 +22,7 @@ class Rendering(NamedTuple):
     masks: Bool[np.ndarray, "things F H W"]
 
 
-def render(scene: Scene, frames: int = 17, size: int | tuple[int, int] = 128, fps: float = FPS) -> Rendering:
+def render(scene: Scene, frames: int = 17, size: int | tuple[int, int] = 128, fps: int | float = FPS) -> Rendering:
     """Draw a scene, anti-aliased. `size` is the side of a square frame or (height, width), in pixels.
 
     Frame i shows the time i / fps. `masks[k]` is True where thing k is what a pixel mostly shows. On frames that are
