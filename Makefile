@@ -8,7 +8,7 @@ BIN := .venv/bin
 export TOKENIZERS_PARALLELISM := false
 export HF_HUB_DISABLE_TELEMETRY := 1
 
-.PHONY: run test lab setup clean
+.PHONY: run test lab notebooks setup clean
 .DEFAULT_GOAL := run
 
 run: setup
@@ -19,6 +19,11 @@ test: setup
 
 lab: setup
 	@$(BIN)/jupyter lab notebooks
+
+# Run every notebook from top to bottom and store what it shows.
+notebooks: setup
+	@$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ClearMetadataPreprocessor.enabled=True \
+	  --ClearMetadataPreprocessor.preserve_nb_metadata_mask kernelspec --ClearMetadataPreprocessor.preserve_nb_metadata_mask language_info notebooks/*.ipynb
 
 setup: .venv/ready
 

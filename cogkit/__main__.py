@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--prompts", type=int, default=200, help="videos per table row (default 200)")
     evaluate.add_argument("--guidance", type=float, nargs="+", default=[1.0, 3.0, 6.0, 9.0])
     evaluate.add_argument("--out", type=Path, default=Path("outputs/evaluation.json"))
+    evaluate.add_argument("--card", type=Path, help="a model card whose tables are to be written")
     evaluate.set_defaults(run=_evaluate)
     return parser
 
@@ -140,8 +141,11 @@ def _export(chosen) -> None:
 
 def _evaluate(chosen) -> None:
     from cogkit.training.evaluation import evaluate
+    from cogkit.training.model_card import write_scores
 
     evaluate(chosen.checkpoint, chosen.prompts, chosen.guidance, chosen.out)
+    if chosen.card:
+        write_scores(chosen.card, chosen.out)
 
 
 def _dtype(name: str):

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from cogkit.checkpoints import load
 from cogkit.shapes import PATCH, SPATIAL, latent_frames
 from cogkit.training.config import Config
+from cogkit.training.dense_attention import DenseAttention
 from cogkit.training.diffusion import add_noise, new_scheduler
 from cogkit.training.latent_store import LatentStore, encode_scenes
 from cogkit.training.text import MAX_TEXT, UNSEEN_WORD, new_text_encoder, new_tokenizer, token_ids
@@ -88,12 +89,13 @@ class TransformerTask:
             self.unseen[size] = encode_scenes(vae, held_out, size, path, pairs="held out")
 
     def optimisers(self) -> list[torch.optim.Optimizer]:
-        """AdamW, or Muon for the matrices of the transformer's blocks and AdamW for everything else."""
+        """AdamW, or Muon for the matrices of attention and feed-forward and AdamW for everything else."""
         matrices = []
         if self.config.optimiser == "muon":
-            matrices = [p for p in self.model["transformer"].transformer_blocks.parameters() if p.ndim == 2]
-        inside = {id(p) for p in matrices}
-        others = [p for p in self.model.parameters() if id(p) not in inside]
+            inside = [part for block in self.model["transformer"].transformer_blocks for part in (block.attn1, block.ff)]
+            matrices = [p for part in inside for p in part.parameters() if p.ndim == 2]
+        taken = {id(p) for p in matrices}
+        others = [p for p in self.model.parameters() if id(p) not in taken]
         decay = self.config.weight_decay
         optimisers = [torch.optim.AdamW(others, betas=(0.9, 0.98), weight_decay=decay, fused=True)]
         if matrices:
@@ -139,12 +141,9 @@ class TransformerTask:
         noised = add_noise(x0, noise, t, self.alpha_bars)
         with torch.autocast("cpu", torch.bfloat16):
             text = model["text_encoder"](token_ids(self.tokenizer, prompts, slots))[0]
-            v = model["transformer"](
-                hidden_states=noised.latents,
-                encoder_hidden_states=text,
-                timestep=t,
-                image_rotary_emb=rotary_embedding(model["transformer"].config, size, frames),
-            ).sample
+            rotary = rotary_embedding(model["transformer"].config, size, frames)
+            with DenseAttention():
+                v = model["transformer"](noised.latents, text, t, image_rotary_emb=rotary).sample
         return F.mse_loss(v.float(), noised.v, reduction="none")
 
     @staticmethod
