@@ -1,8 +1,8 @@
 # make run, make test, make lab: each sets up what it needs first.
 PROMPT ?= a yellow star moving right on a gray background
 SEED   ?= 0
-OUT    ?=
 PYTHON ?= python3
+export PROMPT
 
 BIN := .venv/bin
 export TOKENIZERS_PARALLELISM := false
@@ -12,7 +12,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 .DEFAULT_GOAL := run
 
 run: setup
-	@$(BIN)/python -m cogkit generate "$(PROMPT)" --seed $(SEED) $(if $(OUT),--out "$(OUT)")
+	@$(BIN)/python -m cogkit generate "$$PROMPT" --seed $(SEED)
 
 test: setup
 	@$(BIN)/python -m pytest

@@ -14,8 +14,8 @@ from cogkit.recording.trajectory import Trajectory, record_trajectory
 from cogkit.shapes import check_frames, check_size
 
 
-class StepsError(ValueError):
-    """A number of sampling steps that the schedulers of diffusers mis-step on."""
+class SettingsError(ValueError):
+    """A number of steps, a seed or a guidance scale that cannot work."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def check_steps(steps: int) -> None:
     if steps < 1 or 1000 % steps:
         divisors = [n for n in range(1, 1001) if 1000 % n == 0]
         near = sorted(sorted(divisors, key=lambda n: abs(n - steps))[:2])
-        raise StepsError(
+        raise SettingsError(
             f"steps={steps} does not divide 1000, so the schedulers would mis-step; use {near[0]} or {near[1]}"
         )
 
@@ -59,6 +59,10 @@ def check_settings(pipe: CogVideoXPipeline, settings: Settings) -> list[str]:
     check_frames(settings.frames)
     check_size(settings.height, settings.width)
     check_steps(settings.steps)
+    if not 0 <= settings.seed < 2**63:
+        raise SettingsError(f"seed={settings.seed} is out of range; use a whole number from 0 to 2**63 - 1")
+    if not 0 <= settings.guidance < 1000:
+        raise SettingsError(f"guidance={settings.guidance} makes no sense; 1 turns it off, 3 to 9 are usual")
     return check_prompt(pipe, settings.prompt)
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from cogkit.generation import Settings, StepsError, check_steps, decode, generate
+from cogkit.generation import Settings, SettingsError, check_settings, check_steps, decode, generate
 
 SHORT = Settings("a red circle moving right on a gray background", frames=9, height=64, width=64, steps=4, seed=3)
 
@@ -61,5 +61,11 @@ def test_step_counts_that_divide_1000_are_accepted(steps):
 
 @pytest.mark.parametrize(("steps", "near"), [(30, "25 or 40"), (0, "1 or 2"), (7, "5 or 8"), (2000, "500 or 1000")])
 def test_other_step_counts_are_refused_with_the_nearest_that_work(steps, near):
-    with pytest.raises(StepsError, match=f"steps={steps} does not divide 1000.*use {near}"):
+    with pytest.raises(SettingsError, match=f"steps={steps} does not divide 1000.*use {near}"):
         check_steps(steps)
+
+
+@pytest.mark.parametrize(("wrong", "message"), [({"seed": -1}, "seed=-1 is out of range"), ({"guidance": float("nan")}, "guidance=nan")])
+def test_other_numbers_that_cannot_work_are_refused(nano, wrong, message):
+    with pytest.raises(SettingsError, match=message):
+        check_settings(nano, Settings("a red circle", **wrong))

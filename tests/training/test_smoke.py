@@ -2,12 +2,19 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
 from diffusers import CogVideoXPipeline
 
 from cogkit.__main__ import RECIPES, main
+from cogkit.training.config import read_config
+from cogkit.training.export import trained_vae
+from cogkit.training.loop import averaged_weights
+from cogkit.training.loop import train as train_loop
+from cogkit.training.transformer import TransformerTask
+from cogkit.training.vae import VAETask
 
 
 def train(part, folder, *more):
@@ -78,3 +85,26 @@ def test_training_can_go_on_from_a_pipeline_folder(runs, tmp_path):
     assert main(["train", "transformer", "--config", str(recipe), "--folder", str(tmp_path), "--vae", str(folder / "vae")]) == 0
     again = json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[-1])
     assert again["unseen_32"] == pytest.approx(transformer[-1]["unseen_32"], rel=0.05)
+
+
+@pytest.mark.parametrize("part", ["vae", "transformer"])
+def test_a_run_that_is_stopped_and_resumed_ends_in_the_same_weights(runs, tmp_path, part):
+    folder, _, _ = runs
+    recipe = read_config(RECIPES / f"smoke-{part}.toml")
+    stages = tuple(replace(stage, steps=3) for stage in recipe.stages[:2])
+    config = replace(recipe, stages=stages, save_every=1, validate_every=100)
+
+    def task(where):
+        if part == "vae":
+            return VAETask(config, fresh=not (where / "checkpoint.pt").exists())
+        return TransformerTask(config, where, trained_vae(folder / "vae"))
+
+    for _ in train_loop(task(tmp_path / "whole"), config, tmp_path / "whole"):
+        pass
+    for progress in train_loop(task(tmp_path / "parts"), config, tmp_path / "parts"):
+        if progress.step == 2:
+            break
+    for _ in train_loop(task(tmp_path / "parts"), config, tmp_path / "parts"):
+        pass
+    whole, parts = (averaged_weights(tmp_path / name) for name in ("whole", "parts"))
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
