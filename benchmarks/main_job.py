@@ -4,6 +4,7 @@
 
 Run it on an idle machine. Every arm is a process of its own; arms alternate, and the ratio comes from the same run.
 """
+
 import json
 import resource
 import subprocess
@@ -31,7 +32,12 @@ def arm(dtype: str) -> dict[str, float]:
     generation = generate(pipe, Settings(PROMPT))
     frames = generation.frames.astype(int)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
-    return {"load, s": loading, "generate, s": generation.seconds, "peak memory, GB": peak, "frames": frames[:, ::16, ::16].tolist()}
+    return {
+        "load, s": loading,
+        "generate, s": generation.seconds,
+        "peak memory, GB": peak,
+        "frames": frames[:, ::16, ::16].tolist(),
+    }
 
 
 def main():
@@ -42,9 +48,17 @@ def main():
             runs.append(json.loads(out.splitlines()[-1]))
     for dtype, runs in arms.items():
         assert all(run["frames"] == runs[0]["frames"] for run in runs), f"{dtype}: the same seed gave two videos"
-        print(f"| {dtype} | " + " | ".join(f"{key} {sorted(run[key] for run in runs)[ROUNDS // 2]:.2f}" for key in runs[0] if key != "frames") + " |")
+        print(
+            f"| {dtype} | "
+            + " | ".join(
+                f"{key} {sorted(run[key] for run in runs)[ROUNDS // 2]:.2f}" for key in runs[0] if key != "frames"
+            )
+            + " |"
+        )
     ratios = sorted(b["generate, s"] / a["generate, s"] for a, b in zip(arms["float32"], arms["bfloat16"], strict=True))
-    print(f"bfloat16 takes {ratios[ROUNDS // 2]:.2f} of the time of float32 (rounds: {', '.join(f'{r:.2f}' for r in ratios)})")
+    print(
+        f"bfloat16 takes {ratios[ROUNDS // 2]:.2f} of the time of float32 (rounds: {', '.join(f'{r:.2f}' for r in ratios)})"
+    )
 
 
 if __name__ == "__main__":

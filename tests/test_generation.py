@@ -65,7 +65,9 @@ def test_other_step_counts_are_refused_with_the_nearest_that_work(steps, near):
         check_steps(steps)
 
 
-@pytest.mark.parametrize(("wrong", "message"), [({"seed": -1}, "seed=-1 is out of range"), ({"guidance": float("nan")}, "guidance=nan")])
+@pytest.mark.parametrize(
+    ("wrong", "message"), [({"seed": -1}, "seed=-1 is out of range"), ({"guidance": float("nan")}, "guidance=nan")]
+)
 def test_other_numbers_that_cannot_work_are_refused(nano, wrong, message):
     with pytest.raises(SettingsError, match=message):
         check_settings(nano, Settings("a red circle", **wrong))

@@ -35,7 +35,7 @@ class Config:
     part: str  # "vae" or "transformer"
     stages: tuple[Stage, ...]
     seed: int = 0
-    start: str = ""              # a pipeline folder to go on from, instead of from nothing
+    start: str = ""  # a pipeline folder to go on from, instead of from nothing
     learning_rate: float = 1e-3
     warmup: int = 100  # steps from zero to the full learning rate; from there a cosine to zero
     weight_decay: float = 1e-4

@@ -2,6 +2,7 @@
 
 Forward and backward in bf16 on two cores, 14 clips of 352 tokens, 4 heads: 22 ms a layer instead of 50.
 """
+
 import torch
 import torch.nn.functional as F
 from torch.overrides import TorchFunctionMode

@@ -1,4 +1,5 @@
 """The numbers of a model card, written from the measured scores and never by hand."""
+
 import json
 from pathlib import Path
 

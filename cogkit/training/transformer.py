@@ -92,7 +92,9 @@ class TransformerTask:
         """AdamW, or Muon for the matrices of attention and feed-forward and AdamW for everything else."""
         matrices = []
         if self.config.optimiser == "muon":
-            inside = [part for block in self.model["transformer"].transformer_blocks for part in (block.attn1, block.ff)]
+            inside = [
+                part for block in self.model["transformer"].transformer_blocks for part in (block.attn1, block.ff)
+            ]
             matrices = [p for part in inside for p in part.parameters() if p.ndim == 2]
         taken = {id(p) for p in matrices}
         others = [p for p in self.model.parameters() if id(p) not in taken]

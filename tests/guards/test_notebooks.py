@@ -1,4 +1,5 @@
 """The notebooks are stored as they ran; nbval runs them again and compares."""
+
 import json
 from pathlib import Path
 

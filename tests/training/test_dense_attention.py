@@ -12,7 +12,9 @@ def test_dense_attention_gives_the_numbers_and_gradients_of_the_fused_kernel():
         dense = F.scaled_dot_product_attention(q, k, v)
     torch.testing.assert_close(dense, fused, atol=1e-6, rtol=1e-5)
     weight = torch.randn_like(fused)
-    for got, wanted in zip(*(torch.autograd.grad((out * weight).sum(), (q, k, v)) for out in (dense, fused)), strict=True):
+    for got, wanted in zip(
+        *(torch.autograd.grad((out * weight).sum(), (q, k, v)) for out in (dense, fused)), strict=True
+    ):
         torch.testing.assert_close(got, wanted, atol=1e-5, rtol=1e-4)
 
 

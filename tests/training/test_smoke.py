@@ -78,11 +78,24 @@ def test_a_recipe_for_the_other_part_is_refused(tmp_path, capsys):
 def test_training_can_go_on_from_a_pipeline_folder(runs, tmp_path):
     folder, vae, transformer = runs
     if not (folder / "tiny").exists():
-        main(["export", "--vae", str(folder / "vae"), "--transformer", str(folder / "transformer"), "--out", str(folder / "tiny")])
+        main(
+            [
+                "export",
+                "--vae",
+                str(folder / "vae"),
+                "--transformer",
+                str(folder / "transformer"),
+                "--out",
+                str(folder / "tiny"),
+            ]
+        )
     recipe = tmp_path / "on.toml"
     text = (RECIPES / "smoke-transformer.toml").read_text()
     recipe.write_text(f'start = "{folder / "tiny"}"\n' + text.replace("steps = 40", "steps = 1"))
-    assert main(["train", "transformer", "--config", str(recipe), "--folder", str(tmp_path), "--vae", str(folder / "vae")]) == 0
+    assert (
+        main(["train", "transformer", "--config", str(recipe), "--folder", str(tmp_path), "--vae", str(folder / "vae")])
+        == 0
+    )
     again = json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[-1])
     assert again["unseen_32"] == pytest.approx(transformer[-1]["unseen_32"], rel=0.05)
 
