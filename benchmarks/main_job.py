@@ -5,6 +5,7 @@
 Run it on an idle machine. Every arm is a process of its own; arms alternate, and the ratio comes from the same run.
 """
 
+import importlib
 import json
 import resource
 import subprocess
@@ -18,12 +19,10 @@ ROUNDS = 3
 def arm(dtype: str) -> dict[str, float]:
     import torch
 
-    import cogkit
     from cogkit.checkpoints import load
     from cogkit.generation import Settings, generate
 
-    cogkit.load  # imports are not part of loading
-    import transformers.models.t5.modeling_t5  # noqa: F401
+    importlib.import_module("transformers.models.t5.modeling_t5")  # imports are not part of loading
 
     since = time.monotonic()
     pipe = load("nano", getattr(torch, dtype))

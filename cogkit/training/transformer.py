@@ -68,6 +68,8 @@ def rotary_embedding(config, size: int, frames: int) -> tuple[Tensor, Tensor]:
 
 
 class TransformerTask:
+    """Latents are encoded when first needed and kept in `folder`; `vae` is what encodes them."""
+
     def __init__(self, config: Config, folder: Path, vae: AutoencoderKLCogVideoX):
         torch.manual_seed(config.seed)
         self.config = config
@@ -92,10 +94,8 @@ class TransformerTask:
         """AdamW, or Muon for the matrices of attention and feed-forward and AdamW for everything else."""
         matrices = []
         if self.config.optimiser == "muon":
-            inside = [
-                part for block in self.model["transformer"].transformer_blocks for part in (block.attn1, block.ff)
-            ]
-            matrices = [p for part in inside for p in part.parameters() if p.ndim == 2]
+            blocks = self.model["transformer"].transformer_blocks
+            matrices = [p for b in blocks for part in (b.attn1, b.ff) for p in part.parameters() if p.ndim == 2]
         taken = {id(p) for p in matrices}
         others = [p for p in self.model.parameters() if id(p) not in taken]
         decay = self.config.weight_decay
@@ -113,10 +113,8 @@ class TransformerTask:
         timesteps = explicit_uniform(sum(group.clips for group in stage.groups), generator)
         squared, count, notes = 0.0, 0, {}
         for group in stage.groups:
-            store, chosen = (
-                self.stores[group.size],
-                dice.integers(len(self.stores[group.size].scenes), size=group.clips),
-            )
+            store = self.stores[group.size]
+            chosen = dice.integers(len(store.scenes), size=group.clips)
             prompts = [self._prompt(store, int(k), dice, group.frames) for k in chosen]
             x0 = store.latents(torch.from_numpy(chosen), group.frames)
             noise = torch.randn(x0.shape, generator=generator)

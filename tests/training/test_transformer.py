@@ -40,14 +40,22 @@ def test_the_latents_of_9_frames_are_the_first_three_of_17(tmp_path):
     assert torch.equal(long[:, :, :3], short)
 
 
-def test_encoded_scenes_are_kept_and_read_back(tmp_path):
+def test_encoded_scenes_are_kept_and_read_back(tmp_path, monkeypatch):
     torch.manual_seed(0)
     vae = new_vae(**TINY_VAE)
     first = encode_scenes(vae, range(2), 32, tmp_path / "latents.pt")
-    again = encode_scenes(None, range(2), 32, tmp_path / "latents.pt")
+    monkeypatch.setattr(vae, "encode", None)  # from here on nothing can be encoded
+    again = encode_scenes(vae, range(2), 32, tmp_path / "latents.pt")
     for frames, latent in ((1, 1), (9, 3), (17, 5)):
         got = first.latents(torch.tensor([1, 0]), frames)
         assert got.shape == (2, latent, 16, 4, 4) and torch.equal(got, again.latents(torch.tensor([1, 0]), frames))
+
+
+def test_another_vae_encodes_anew(tmp_path):
+    torch.manual_seed(0)
+    first = encode_scenes(new_vae(**TINY_VAE), range(1), 32, tmp_path / "latents.pt")
+    second = encode_scenes(new_vae(**TINY_VAE), range(1), 32, tmp_path / "latents.pt")
+    assert not torch.equal(first.latents(torch.tensor([0]), 17), second.latents(torch.tensor([0]), 17))
 
 
 def test_words_of_the_grammar_are_single_pieces_and_all_others_unknown():
