@@ -37,7 +37,7 @@ def load(name: str | Path = "nano", dtype: torch.dtype | str = "auto") -> CogVid
         )
     try:
         return CogVideoXPipeline.from_pretrained(
-            folder if folder.exists() else str(name), torch_dtype=best_dtype() if dtype == "auto" else dtype
+            folder if folder.exists() else str(name), dtype=best_dtype() if dtype == "auto" else dtype
         )
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise CheckpointError(f"{name} could not be loaded as a CogVideoX pipeline: {_first_line(error)}") from error

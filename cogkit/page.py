@@ -1,7 +1,6 @@
 """A generation -> a folder that anyone can open: the video, a filmstrip, the trajectory, a self-contained page."""
 
 import base64
-import io
 import json
 import os
 import shutil
@@ -100,6 +99,4 @@ def latent_picture(latents: np.ndarray) -> Frames:
 
 
 def _png(picture: np.ndarray) -> str:
-    buffer = io.BytesIO()
-    mediapy.write_image(buffer, picture)
-    return base64.b64encode(buffer.getvalue()).decode()
+    return base64.b64encode(mediapy.compress_image(picture)).decode()

@@ -9,7 +9,7 @@ NANO = DATA / "nano"
 STOCK = """
 import sys, torch
 from diffusers import CogVideoXPipeline
-pipe = CogVideoXPipeline.from_pretrained(sys.argv[1], torch_dtype=torch.bfloat16)
+pipe = CogVideoXPipeline.from_pretrained(sys.argv[1], dtype=torch.bfloat16)
 pipe.set_progress_bar_config(disable=True)
 frames = pipe("a red circle moving right on a gray background", num_inference_steps=2, output_type="np").frames
 assert not any(name.split(".")[0] == "cogkit" for name in sys.modules)

@@ -57,7 +57,7 @@ def test_two_runs_make_a_pipeline_that_stock_diffusers_runs(runs):
         )
         == 0
     )
-    pipe = CogVideoXPipeline.from_pretrained(folder / "tiny", torch_dtype=torch.float32)
+    pipe = CogVideoXPipeline.from_pretrained(folder / "tiny", dtype=torch.float32)
     pipe.set_progress_bar_config(disable=True)
     clip = pipe("a red circle", num_frames=9, height=32, width=32, num_inference_steps=2, output_type="np").frames[0]
     assert clip.shape == (9, 32, 32, 3)
