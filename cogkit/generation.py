@@ -1,7 +1,6 @@
 """Prompt -> video, with the sampler's trajectory. Everything that can be refused is refused before the first step."""
 
 import time
-import warnings
 from dataclasses import dataclass
 
 import torch
@@ -48,10 +47,9 @@ def check_steps(steps: int) -> None:
     """
     if steps < 1 or 1000 % steps:
         divisors = [n for n in range(1, 1001) if 1000 % n == 0]
-        near = sorted(sorted(divisors, key=lambda n: abs(n - steps))[:2])
-        raise SettingsError(
-            f"steps={steps} does not divide 1000, so the schedulers would mis-step; use {near[0]} or {near[1]}"
-        )
+        below, above = [n for n in divisors if n < steps] or [1], [n for n in divisors if n > steps] or [1000]
+        near = f"{below[-1]} or {above[0]}" if below[-1] != above[0] else f"{above[0]}"
+        raise SettingsError(f"steps={steps} does not divide 1000, so the schedulers would mis-step; use {near}")
 
 
 def check_settings(pipe: CogVideoXPipeline, settings: Settings) -> list[str]:
@@ -69,8 +67,7 @@ def check_settings(pipe: CogVideoXPipeline, settings: Settings) -> list[str]:
 @torch.no_grad()
 def generate(pipe: CogVideoXPipeline, settings: Settings) -> Generation:
     """Run the stock pipeline and keep what the sampler saw. The same settings give the same video."""
-    with warnings.catch_warnings(record=True):
-        unknown = check_settings(pipe, settings)
+    unknown = check_settings(pipe, settings)
     since = time.monotonic()
     with record_trajectory(pipe) as trajectory:
         video = pipe(

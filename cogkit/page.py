@@ -12,8 +12,9 @@ import jinja2
 import mediapy
 import numpy as np
 from diffusers import CogVideoXPipeline
+from jaxtyping import Float, UInt8
 
-from cogkit.clips import Frames, filmstrip, write_clip
+from cogkit.clips import filmstrip, write_clip
 from cogkit.generation import Generation, decode
 from cogkit.world.judge import read_video
 from cogkit.world.vocabulary import FPS
@@ -86,7 +87,7 @@ def _page(generation: Generation, pipe: CogVideoXPipeline, mp4: bytes) -> str:
     )
 
 
-def latent_picture(latents: np.ndarray) -> Frames:
+def latent_picture(latents: Float[np.ndarray, "t c h w"]) -> UInt8[np.ndarray, "H W 3"]:
     """(t, c, h, w) -> the latent frames side by side, their three strongest directions as red, green and blue."""
     t, c, h, w = latents.shape
     flat = latents.transpose(0, 2, 3, 1).reshape(-1, c)

@@ -13,7 +13,7 @@ class UnknownWords(UserWarning):
     """The prompt has words that the tokenizer has never seen."""
 
 
-def check_prompt(pipe: CogVideoXPipeline, prompt: str) -> list[str]:
+def check_prompt(pipe: CogVideoXPipeline, prompt: str | None) -> list[str]:
     """Refuse an empty prompt and one longer than the text slots; warn of unknown words, and return them."""
     if not isinstance(prompt, str) or not prompt.strip():
         raise PromptError(f"prompt={prompt!r} is empty; say what to show, for example 'a red circle moving right'")

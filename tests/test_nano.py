@@ -1,4 +1,5 @@
 """The shipped checkpoint is what its card says, and needs nothing of ours."""
+
 import json
 import subprocess
 import sys
@@ -27,12 +28,18 @@ def test_it_takes_at_most_40_megabytes():
 
 
 def test_it_has_every_idea_of_the_5b():
-    read = {part: json.loads((NANO / part / "config.json").read_text()) for part in ("transformer", "vae", "text_encoder")}
+    read = {
+        part: json.loads((NANO / part / "config.json").read_text()) for part in ("transformer", "vae", "text_encoder")
+    }
     transformer, vae = read["transformer"], read["vae"]
-    assert transformer["_class_name"] == "CogVideoXTransformer3DModel" and vae["_class_name"] == "AutoencoderKLCogVideoX"
+    assert (
+        transformer["_class_name"] == "CogVideoXTransformer3DModel" and vae["_class_name"] == "AutoencoderKLCogVideoX"
+    )
     assert transformer["use_rotary_positional_embeddings"] and transformer["attention_head_dim"] == 64
     assert transformer["patch_size"] == 2 and transformer["max_text_seq_length"] == 226
-    assert vae["latent_channels"] == 16 and vae["temporal_compression_ratio"] == 4 and len(vae["block_out_channels"]) == 4
+    assert (
+        vae["latent_channels"] == 16 and vae["temporal_compression_ratio"] == 4 and len(vae["block_out_channels"]) == 4
+    )
     assert read["text_encoder"]["architectures"] == ["T5EncoderModel"]
     scheduler = json.loads((NANO / "scheduler" / "scheduler_config.json").read_text())
     assert scheduler["prediction_type"] == "v_prediction" and scheduler["rescale_betas_zero_snr"]

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from cogkit.shapes import SPATIAL, TEMPORAL, Video
 
-Code = Float[Tensor, "b c t h w"]
+Code = Float[Tensor, "b z t h w"]
 
 
 class LinearCode(NamedTuple):

@@ -1,10 +1,14 @@
 """The text side of the nano checkpoint: a T5 tokenizer whose pieces are the captions' words, and a small T5 encoder."""
 
+import io
 import math
+import string
+import tempfile
 from collections import Counter
 
+import sentencepiece
 import torch
-from tokenizers import Regex, normalizers
+from sentencepiece import sentencepiece_model_pb2
 from transformers import T5Config, T5EncoderModel, T5Tokenizer
 
 from cogkit.world.captions import caption, every_word
@@ -24,11 +28,33 @@ def new_tokenizer(captions: int = 5000) -> T5Tokenizer:
     total = sum(counts.values())
     pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -20.0)]
     pieces += [("," if word == "," else f"▁{word}", math.log(count / total)) for word, count in sorted(counts.items())]
-    tokenizer = T5Tokenizer(vocab=pieces, extra_ids=0, model_max_length=MAX_TEXT)
-    tokenizer.backend_tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.Lowercase(), normalizers.Replace(Regex(r"[.!?;:\"()]"), " ")]
+    return T5Tokenizer(
+        vocab=pieces, extra_ids=0, model_max_length=MAX_TEXT, _spm_precompiled_charsmap=lower_case_charsmap()
     )
-    return tokenizer
+
+
+def lower_case_charsmap() -> bytes:
+    """SentencePiece's compiled table that makes capitals small and end marks blank.
+
+    A normaliser of another kind would be lost: T5Tokenizer reads back nothing but this table.
+    """
+    rules = [(upper, upper.lower()) for upper in string.ascii_uppercase] + [(mark, " ") for mark in '.!?;:"()']
+    with tempfile.NamedTemporaryFile("w", suffix=".tsv") as table:
+        table.write("".join(f"{ord(source):X}\t{ord(target):X}\n" for source, target in rules))
+        table.flush()
+        model = io.BytesIO()
+        # SentencePiece compiles tables only while it trains, so it is given next to nothing to train on.
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(["a b c"] * 10),
+            model_writer=model,
+            vocab_size=20,
+            hard_vocab_limit=False,
+            normalization_rule_tsv=table.name,
+            minloglevel=2,
+        )
+    proto = sentencepiece_model_pb2.ModelProto()
+    proto.ParseFromString(model.getvalue())
+    return proto.normalizer_spec.precompiled_charsmap
 
 
 def new_text_encoder(vocabulary: int, width: int = 128, layers: int = 2) -> T5EncoderModel:

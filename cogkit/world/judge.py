@@ -85,7 +85,8 @@ def _read_shape(cover, cx, cy, side: int) -> tuple[str, float]:
             radius = np.sqrt(cover[k].sum() / side**2 / unit_area)
             # Only a window around the object matters to how the drawn shape overlaps it.
             rows, columns = (
-                _window(c * side, 2 * radius * side, n) for c, n in zip((cy[k], cx[k]), cover.shape[1:], strict=True)
+                _window(float(c * side), float(2 * radius * side), n)
+                for c, n in zip((cy[k], cx[k]), cover.shape[1:], strict=True)
             )
             y = (np.arange(rows.start, rows.stop, dtype=np.float32)[:, None] + 0.5) / side
             x = (np.arange(columns.start, columns.stop, dtype=np.float32)[None, :] + 0.5) / side

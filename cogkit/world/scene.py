@@ -54,7 +54,7 @@ def sample_scene(seed: int | tuple[int, ...], things: int | None = None, pairs: 
             return Scene(thrown, background)
 
 
-def allowed_pairs(pairs: Pairs) -> list[tuple[str, str]]:
+def allowed_pairs(pairs: str) -> list[tuple[str, str]]:
     """The colour-shape pairs that a scene may show, in a fixed order."""
     every = [(colour, shape) for colour in COLOURS for shape in SHAPES]
     if pairs == "all":

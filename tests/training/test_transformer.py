@@ -61,8 +61,14 @@ def test_another_vae_encodes_anew(tmp_path):
 def test_words_of_the_grammar_are_single_pieces_and_all_others_unknown():
     tokenizer = new_tokenizer(50)
     assert tokenizer.tokenize("A red Circle, moving right.") == ["▁a", "▁red", "▁circle", ",", "▁moving", "▁right"]
-    assert tokenizer("zyx").input_ids == [tokenizer.unk_token_id, tokenizer.eos_token_id]
+    assert tokenizer.tokenize("zyx") == ["▁", "zyx"] and tokenizer("zyx").input_ids[1] == tokenizer.unk_token_id
     assert tokenizer(UNSEEN_WORD).input_ids == tokenizer("zyx").input_ids
+
+
+def test_a_tokenizer_that_was_written_and_read_back_still_takes_capitals(tmp_path):
+    new_tokenizer(50).save_pretrained(tmp_path)
+    tokenizer = type(new_tokenizer(50)).from_pretrained(tmp_path)
+    assert tokenizer.tokenize("A Red circle!") == ["▁a", "▁red", "▁circle"]
 
 
 def test_prompts_are_padded_to_the_slots():
