@@ -22,8 +22,8 @@ lab: setup
 
 # Run every notebook from top to bottom and store what it shows.
 notebooks: setup
-	@$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ClearMetadataPreprocessor.enabled=True \
-	  --ClearMetadataPreprocessor.preserve_nb_metadata_mask kernelspec --ClearMetadataPreprocessor.preserve_nb_metadata_mask language_info notebooks/*.ipynb
+	@$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.store_widget_state=False \
+	  notebooks/*.ipynb
 
 setup: .venv/ready
 

@@ -67,9 +67,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _generate(chosen) -> None:
-    import diffusers
-    import transformers
-
     from cogkit.checkpoints import load
     from cogkit.generation import Settings, check_settings, estimate_seconds, generate
     from cogkit.page import check_output, write_run
@@ -88,8 +85,6 @@ def _generate(chosen) -> None:
     slug = re.sub(r"[^a-z0-9]+", "-", chosen.prompt.lower()).strip("-")[:60]
     folder = chosen.out or Path("outputs") / f"{slug}-seed-{chosen.seed}"
     check_output(folder)
-    for library in (diffusers, transformers):
-        library.utils.logging.disable_progress_bar()  # loading takes a second; what takes time has a bar of its own
     pipe = load(chosen.checkpoint, chosen.dtype if chosen.dtype == "auto" else _dtype(chosen.dtype))
     warnings.simplefilter("ignore", UnknownWords)  # they are printed below
     unknown = check_settings(pipe, settings)

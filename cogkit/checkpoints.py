@@ -2,9 +2,12 @@
 
 import json
 import os
+from contextlib import contextmanager
 from pathlib import Path
 
+import diffusers
 import torch
+import transformers
 from diffusers import CogVideoXPipeline
 
 DATA = Path(os.environ.get("COGKIT_DATA", Path(__file__).parents[1] / "data"))
@@ -35,10 +38,12 @@ def load(name: str | Path = "nano", dtype: torch.dtype | str = "auto") -> CogVid
         raise CheckpointError(
             f"there is no checkpoint folder {folder}; give 'nano', a pipeline folder or a hub id (owner/name)"
         )
+    dtype = best_dtype() if dtype == "auto" else dtype
     try:
-        return CogVideoXPipeline.from_pretrained(
-            folder if folder.exists() else str(name), dtype=best_dtype() if dtype == "auto" else dtype
-        )
+        if not folder.exists():
+            return CogVideoXPipeline.from_pretrained(str(name), dtype=dtype)
+        with _without_progress_bars():  # a folder takes a second
+            return CogVideoXPipeline.from_pretrained(folder, dtype=dtype)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise CheckpointError(f"{name} could not be loaded as a CogVideoX pipeline: {_first_line(error)}") from error
 
@@ -81,6 +86,18 @@ def _check_weights(path: Path) -> None:
     ends = [entry["data_offsets"][1] for name, entry in (header or {}).items() if name != "__metadata__"]
     if not ends or 8 + length + max(ends) != path.stat().st_size:
         raise CheckpointError(f"{path} is damaged: it is not a whole safetensors file")
+
+
+@contextmanager
+def _without_progress_bars():
+    shown = [log for log in (diffusers.utils.logging, transformers.utils.logging) if log.is_progress_bar_enabled()]
+    for log in shown:
+        log.disable_progress_bar()
+    try:
+        yield
+    finally:
+        for log in shown:
+            log.enable_progress_bar()
 
 
 def _first_line(error: Exception) -> str:

@@ -96,6 +96,7 @@ def averaged_weights(folder: Path) -> dict[str, Tensor]:
 
 def save_atomically(state: dict, path: Path) -> None:
     """Write beside, flush to the disk, rename: at every moment `path` is either the old state or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_suffix(".writing")
     with beside.open("wb") as file:
         torch.save(state, file)
