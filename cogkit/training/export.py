@@ -48,8 +48,8 @@ def export_pipeline(vae_run: Path, transformer_run: Path, out: Path) -> None:
         training_curves({"vae": vae_run, "transformer": transformer_run}).savefig(draft / "curves.png", dpi=80)
         for part, run in (("vae", vae_run), ("transformer", transformer_run)):
             shutil.copy(run / "config.toml", draft / f"{part}.toml")
-        for kept in out.glob("*.md"):
-            shutil.copy(kept, draft / kept.name)
+        if (out / "README.md").exists():  # the card is written by hand; its scores must be measured anew
+            shutil.copy(out / "README.md", draft / "README.md")
         if out.exists():
             shutil.rmtree(out)
         draft.rename(out)
