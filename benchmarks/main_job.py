@@ -47,17 +47,11 @@ def main():
             runs.append(json.loads(out.splitlines()[-1]))
     for dtype, runs in arms.items():
         assert all(run["frames"] == runs[0]["frames"] for run in runs), f"{dtype}: the same seed gave two videos"
-        print(
-            f"| {dtype} | "
-            + " | ".join(
-                f"{key} {sorted(run[key] for run in runs)[ROUNDS // 2]:.2f}" for key in runs[0] if key != "frames"
-            )
-            + " |"
-        )
+        medians = {key: sorted(run[key] for run in runs)[ROUNDS // 2] for key in runs[0] if key != "frames"}
+        print(f"{dtype}: " + ", ".join(f"{key} {value:.2f}" for key, value in medians.items()))
     ratios = sorted(b["generate, s"] / a["generate, s"] for a, b in zip(arms["float32"], arms["bfloat16"], strict=True))
-    print(
-        f"bfloat16 takes {ratios[ROUNDS // 2]:.2f} of the time of float32 (rounds: {', '.join(f'{r:.2f}' for r in ratios)})"
-    )
+    rounds = ", ".join(f"{ratio:.2f}" for ratio in ratios)
+    print(f"bfloat16 takes {ratios[ROUNDS // 2]:.2f} of the time of float32 (rounds: {rounds})")
 
 
 if __name__ == "__main__":

@@ -23,9 +23,9 @@ from cogkit.world.scene import sample_scene
 
 CLIPS = Path(__file__).parents[2] / "data" / "clips"
 HELD_OUT_CLIP = "sintel_dragon.mp4"
-UNSEEN = 10_000_000  # scenes from here on are never trained on
+UNSEEN = 10_000_000  # scenes 10 to 12 million are kept for measuring: no training throws them
 KL_WEIGHT = 1e-6
-ENCODER_SHARE = 0.02  # of the learning rate: at the full one, joint training forgets the linear start in 50 steps
+ENCODER_SHARE = 0.02  # of the learning rate: at the full one, joint training forgets the linear start
 STILL_EVERY = 16  # every n-th step trains on single frames instead
 
 
@@ -124,8 +124,7 @@ def unseen_real(count: int, frames: int = 17, size: int = 128) -> Video:
 def equalise_latents(vae: nn.Module, videos: Video) -> None:
     """Give every latent channel a standard deviation of 1, by rescaling the last encoder weights and whatever reads z.
 
-    What the VAE computes stays the same. Training leaves channels seven times louder than others; the diffusion
-    model would then learn the quiet ones, which carry the outlines, last and least.
+    What the VAE computes stays the same; the diffusion model's loss then weighs every channel alike.
     """
     latents = torch.cat([vae.encode(video[None]).latent_dist.mode() for video in videos])
     std = latents.std((0, 2, 3, 4))

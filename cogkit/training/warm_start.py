@@ -1,9 +1,9 @@
 """A VAE encoder that starts as a linear code instead of as noise.
 
-From a random start the encoder is the slow half of a VAE: after twenty minutes its latents still hold position but no
-colour. Yet the path around its residual branches (convolution in, pooling, strided convolutions, shortcuts) is linear,
-and wide enough to carry the principal components of every level. So it is set by PCA, level by level, and the last
-layer by least squares on the linear code. The branches start silent and learn what a linear code cannot say.
+From a random start the encoder is the slow half of a VAE. Yet the path around its residual branches (convolution in,
+pooling, strided convolutions, shortcuts) is linear, and wide enough to carry the principal components of every level.
+So it is set by PCA, level by level, and the last layer by least squares on the linear code. The branches start silent
+and learn what a linear code cannot say.
 
 Two turns get the code through the nonlinear end unharmed:
   silu(x) - silu(-x) = x, so a pair of channels with opposite signs passes SiLU as if it were not there;

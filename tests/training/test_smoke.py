@@ -23,6 +23,15 @@ def train(part, folder, *more):
 
 
 @pytest.fixture(scope="module")
+def tiny(runs):
+    """The pipeline folder that the two runs make."""
+    folder = runs[0]
+    paths = {"--vae": folder / "vae", "--transformer": folder / "transformer", "--out": folder / "tiny"}
+    assert main(["export", *(str(word) for pair in paths.items() for word in pair)]) == 0
+    return folder / "tiny"
+
+
+@pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     vae = train("vae", folder / "vae")
@@ -42,23 +51,8 @@ def test_a_finished_run_has_nothing_left_to_do(runs, capsys):
     assert train("vae", folder / "vae") == vae
 
 
-def test_two_runs_make_a_pipeline_that_stock_diffusers_runs(runs):
-    folder, _, _ = runs
-    assert (
-        main(
-            [
-                "export",
-                "--vae",
-                str(folder / "vae"),
-                "--transformer",
-                str(folder / "transformer"),
-                "--out",
-                str(folder / "tiny"),
-            ]
-        )
-        == 0
-    )
-    pipe = CogVideoXPipeline.from_pretrained(folder / "tiny", dtype=torch.float32)
+def test_two_runs_make_a_pipeline_that_stock_diffusers_runs(tiny):
+    pipe = CogVideoXPipeline.from_pretrained(tiny, dtype=torch.float32)
     pipe.set_progress_bar_config(disable=True)
     clip = pipe("a red circle", num_frames=9, height=32, width=32, num_inference_steps=2, output_type="np").frames[0]
     assert clip.shape == (9, 32, 32, 3)
@@ -76,23 +70,11 @@ def test_a_recipe_for_the_other_part_is_refused(tmp_path, capsys):
     assert "is a recipe for the vae" in capsys.readouterr().err
 
 
-def test_training_can_go_on_from_a_pipeline_folder(runs, tmp_path):
-    folder, vae, transformer = runs
-    if not (folder / "tiny").exists():
-        main(
-            [
-                "export",
-                "--vae",
-                str(folder / "vae"),
-                "--transformer",
-                str(folder / "transformer"),
-                "--out",
-                str(folder / "tiny"),
-            ]
-        )
+def test_training_can_go_on_from_a_pipeline_folder(runs, tiny, tmp_path):
+    folder, _, transformer = runs
     recipe = tmp_path / "on.toml"
     text = (RECIPES / "smoke-transformer.toml").read_text()
-    recipe.write_text(f'start = "{folder / "tiny"}"\n' + text.replace("steps = 40", "steps = 1"))
+    recipe.write_text(f'start = "{tiny}"\n' + text.replace("steps = 40", "steps = 1"))
     assert (
         main(["train", "transformer", "--config", str(recipe), "--folder", str(tmp_path), "--vae", str(folder / "vae")])
         == 0
