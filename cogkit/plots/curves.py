@@ -8,11 +8,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 
-def training_curves(runs: dict[str, Path], smooth: int = 15) -> Figure:
-    """One row a run (title: its folder): the loss, and every score it validated on unseen data."""
+def training_curves(runs: list[Path], smooth: int = 15) -> Figure:
+    """One row a file of notes (its name is the title): the loss, and every score it validated on unseen data."""
     figure, rows = plt.subplots(len(runs), 2, figsize=(10, 3.2 * len(runs)), squeeze=False, layout="constrained")
-    for (title, folder), (loss_axes, score_axes) in zip(runs.items(), rows, strict=True):
-        notes = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    for path, (loss_axes, score_axes) in zip(runs, rows, strict=True):
+        title, notes = path.stem, [json.loads(line) for line in path.read_text().splitlines()]
         steps, losses = np.array([[n["step"], n["loss"]] for n in notes]).T
         loss_axes.plot(steps, losses, color="0.8", linewidth=1)
         if len(losses) >= smooth:

@@ -7,24 +7,27 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderKLCogVideoX, CogVideoXPipeline
 
+from cogkit.checkpoints import load
 from cogkit.plots.curves import training_curves
 from cogkit.training.config import Config, ConfigError, read_config
 from cogkit.training.diffusion import new_scheduler
 from cogkit.training.loop import averaged_weights
 from cogkit.training.text import new_text_encoder, new_tokenizer
 from cogkit.training.transformer import new_transformer
-from cogkit.training.vae import equalise_latents, new_vae, unseen_shapes
+from cogkit.training.vae import new_vae, unseen_shapes, weigh_latents
 
 CLIPS_FOR_SCALE = 16
 STORAGE = torch.float16  # half the size; the rounding is far below the averaging of the weights
 
 
 def trained_vae(folder: Path) -> AutoencoderKLCogVideoX:
-    """The averaged VAE of a run, its latents equalised over moving shapes, so that the scaling factor is 1."""
+    """The VAE of a pipeline folder, or the averaged one of a run, its latents weighed over moving shapes."""
+    if (folder / "model_index.json").exists():
+        return load(str(folder), torch.float32).vae.eval().requires_grad_(False)
     vae = new_vae(**_config(folder).model)
     vae.load_state_dict(averaged_weights(folder))
     vae.eval().requires_grad_(False)
-    equalise_latents(vae, unseen_shapes(CLIPS_FOR_SCALE))
+    weigh_latents(vae, unseen_shapes(CLIPS_FOR_SCALE))
     return vae
 
 
@@ -45,14 +48,23 @@ def export_pipeline(vae_run: Path, transformer_run: Path, out: Path) -> None:
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".writing-") as name:
         draft = Path(name) / out.name
         pipe.to(STORAGE).save_pretrained(draft)
-        training_curves({"vae": vae_run, "transformer": transformer_run}).savefig(draft / "curves.png", dpi=80)
         for part, run in (("vae", vae_run), ("transformer", transformer_run)):
-            shutil.copy(run / "config.toml", draft / f"{part}.toml")
+            _copy_history(part, run, draft)
+        training_curves(sorted(draft.glob("*.jsonl"), reverse=True)).savefig(draft / "curves.png", dpi=80)
         if (out / "README.md").exists():  # the card is written by hand; its scores must be measured anew
             shutil.copy(out / "README.md", draft / "README.md")
         if out.exists():
             shutil.rmtree(out)
         draft.rename(out)
+
+
+def _copy_history(part: str, run: Path, draft: Path) -> None:
+    """The recipe and what was noted while it ran, as `part`.toml and `part`.jsonl; from a pipeline what it has."""
+    shipped = (run / "model_index.json").exists()
+    for name, copy in (("config.toml", f"{part}.toml"), ("metrics.jsonl", f"{part}.jsonl")):
+        source = run / (copy if shipped else name)
+        if source.exists():
+            shutil.copy(source, draft / copy)
 
 
 def _config(folder: Path) -> Config:

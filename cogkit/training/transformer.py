@@ -28,7 +28,7 @@ from cogkit.world.captions import caption
 
 EMPTY_PROMPT_SHARE = 0.1
 UNSEEN_WORD_SHARE = 0.02
-MUON_SHARE = 2.0  # of the learning rate
+MUON_SHARE = 3.0  # of the learning rate
 
 
 def new_transformer(size: int = 128, frames: int = 17, text_width: int = 128, **sizes) -> CogVideoXTransformer3DModel:
@@ -80,6 +80,9 @@ class TransformerTask:
             pipe = load(config.start, torch.float32)
             for name, module in self.model.items():
                 module.load_state_dict(getattr(pipe, name).state_dict())
+        if config.compile:
+            for block in self.model["transformer"].transformer_blocks:
+                block.compile(dynamic=False)
         self.alpha_bars = new_scheduler().alphas_cumprod
         self.stores: dict[int, LatentStore] = {}
         self.unseen: dict[int, LatentStore] = {}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKLCogVideoX
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from cogkit.checkpoints import load
@@ -16,7 +17,7 @@ from cogkit.clips import read_clip, to_video
 from cogkit.shapes import Video
 from cogkit.training.config import Config, Group
 from cogkit.training.footage import Footage
-from cogkit.training.linear_code import LinearCode, fit_linear_code
+from cogkit.training.linear_code import Code, LinearCode, fit_linear_code
 from cogkit.training.warm_start import start_as_linear_code
 from cogkit.world.render import render
 from cogkit.world.scene import sample_scene
@@ -121,17 +122,33 @@ def unseen_real(count: int, frames: int = 17, size: int = 128) -> Video:
 
 
 @torch.no_grad()
-def equalise_latents(vae: nn.Module, videos: Video) -> None:
-    """Give every latent channel a standard deviation of 1, by rescaling the last encoder weights and whatever reads z.
+def weigh_latents(vae: nn.Module, videos: Video, power: float = 0.5) -> None:
+    """Rescale the latent channels so that their spread follows what they show; what the VAE computes stays the same.
 
-    What the VAE computes stays the same; the diffusion model's loss then weighs every channel alike.
+    A channel's standard deviation becomes (standard deviation x its effect on the pixels) ** power, 1 for the
+    strongest. At power 0 all channels are alike, and most of the diffusion model's effort goes into fine detail that
+    nobody sees, decided while noise still hides everything else; at power 1 an error costs what it costs in pixels.
     """
     latents = torch.cat([vae.encode(video[None]).latent_dist.mode() for video in videos])
     std = latents.std((0, 2, 3, 4))
+    seen = std * pixel_effect(vae, latents[:4])
+    factor = (seen / seen.max()) ** power / std
     channels, out = len(std), vae.encoder.conv_out.conv
-    out.weight[:channels] /= std.view(-1, 1, 1, 1, 1)
-    out.bias[:channels] /= std
-    out.bias[channels:] -= 2 * std.log()  # the log-variance follows
+    out.weight[:channels] *= factor.view(-1, 1, 1, 1, 1)
+    out.bias[:channels] *= factor
+    out.bias[channels:] += 2 * factor.log()  # the log-variance follows
     norms = [m for m in vae.decoder.modules() if type(m).__name__ == "CogVideoXSpatialNorm3D"]
     for conv in [vae.decoder.conv_in.conv, *(c.conv for norm in norms for c in (norm.conv_y, norm.conv_b))]:
-        conv.weight *= std.view(1, -1, 1, 1, 1)
+        conv.weight /= factor.view(1, -1, 1, 1, 1)
+
+
+def pixel_effect(vae: nn.Module, latents: Code, share: float = 0.3) -> Float[Tensor, "z"]:
+    """RMS change of the pixels per unit of change in each latent channel, probed with random signs."""
+    decoded, std, effects = vae.decode(latents).sample, latents.std((0, 2, 3, 4)), []
+    for channel in range(latents.shape[1]):
+        sign = torch.randint(2, latents[:, channel].shape, generator=torch.Generator().manual_seed(channel)) * 2 - 1
+        probe = latents.clone()
+        probe[:, channel] += share * std[channel] * sign
+        change = (vae.decode(probe).sample - decoded).square().mean().sqrt()
+        effects.append(change / (share * std[channel]))
+    return torch.stack(effects)
