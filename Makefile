@@ -8,7 +8,7 @@ BIN := .venv/bin
 export TOKENIZERS_PARALLELISM := false
 export HF_HUB_DISABLE_TELEMETRY := 1
 
-.PHONY: run test lab notebooks setup clean
+.PHONY: run test lab notebooks html setup clean
 .DEFAULT_GOAL := run
 
 run: setup
@@ -23,7 +23,11 @@ lab: setup
 # Run every notebook from top to bottom and store what it shows.
 notebooks: setup
 	@$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.store_widget_state=False \
-	  notebooks/*.ipynb
+	  --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
+
+# The notebooks as pages to read without Jupyter, in outputs/html.
+html: setup
+	@$(BIN)/jupyter nbconvert --to html --output-dir outputs/html notebooks/*.ipynb
 
 setup: .venv/ready
 

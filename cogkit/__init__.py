@@ -18,6 +18,11 @@ _HOME = {
     "render": "world.render",
     "caption": "world.captions",
     "read_video": "world.judge",
+    "STYLE": "plots.figure",
+    "show": "plots.figure",
+    "check": "teaching",
+    "predict": "teaching",
+    "exercise": "teaching",
 }
 __all__ = ["KIT", *_HOME]
 

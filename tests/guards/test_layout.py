@@ -16,6 +16,7 @@ MAY_IMPORT = {
     "world": set(),
     "plots": set(),
     "recording": set(),
+    "lessons": {"teaching", "vae", "transformer", "sampler", "recording", "world", "checkpoints"},
     "training": {"world", "clips", "checkpoints", "plots"},
 }
 EVERYONE_MAY = {"shapes"}
