@@ -40,6 +40,6 @@ class Decoder(nn.Module):
         x = self.mid_block(self.conv_in(z, stream), stream, z)
         for up in self.up_blocks:
             x = up(x, stream, z)
-        x = self.conv_out(F.silu(self.norm_out(x, z, stream), inplace=True), stream)
+        x = self.conv_out(F.silu(self.norm_out(x, stream, z), inplace=True), stream)
         stream.first = False
         return x

@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from cogkit.vae.causal_conv import CausalConv3d
+from cogkit.vae.group_norm import GroupNorm
 from cogkit.vae.resnet import DownRow, Row
 from cogkit.vae.stream import Stream
 
@@ -28,7 +29,7 @@ class Encoder(nn.Module):
             for i, width in enumerate(widths)
         )
         self.mid_block = Row(widths[-1], widths[-1], 2, groups, eps)
-        self.norm_out = nn.GroupNorm(groups, widths[-1], eps=1e-6)
+        self.norm_out = GroupNorm(groups, widths[-1], eps=1e-6)
         self.conv_out = CausalConv3d(widths[-1], 2 * latent_channels)
 
     def forward(self, x: Float[Tensor, "b c F H W"], stream: Stream) -> Float[Tensor, "b cz2 t h w"]:
@@ -38,6 +39,6 @@ class Encoder(nn.Module):
         for down in self.down_blocks:
             x = down(x, stream)
         x = self.mid_block(x, stream)
-        x = self.conv_out(F.silu(self.norm_out(x), inplace=True), stream)
+        x = self.conv_out(F.silu(self.norm_out(x, stream), inplace=True), stream)
         stream.first = False
         return x

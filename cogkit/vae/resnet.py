@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from cogkit.vae.causal_conv import CausalConv3d, Conv3d
+from cogkit.vae.group_norm import GroupNorm
 from cogkit.vae.resample import Downsample, Upsample
 from cogkit.vae.spatial_norm import SpatialNorm
 from cogkit.vae.stream import Map, Stream
@@ -31,7 +32,7 @@ class Resnet(nn.Module):
     def forward(
         self, x: Float[Tensor, "b cin t h w"], stream: Stream, z: Latents | None = None
     ) -> Float[Tensor, "b cout t h w"]:
-        seen = () if z is None else (z, stream)
+        seen = (stream,) if z is None else (stream, z)
         h = self.conv1(F.silu(self.norm1(x, *seen), inplace=True), stream)
         h = self.conv2(F.silu(self.norm2(h, *seen), inplace=True), stream)
         return h.add_(self.conv_shortcut(x, stream.as_released) if hasattr(self, "conv_shortcut") else x)
@@ -39,7 +40,7 @@ class Resnet(nn.Module):
 
 def _norm(channels: int, groups: int, eps: float, latent_channels: int | None) -> nn.Module:
     if latent_channels is None:
-        return nn.GroupNorm(groups, channels, eps=eps)
+        return GroupNorm(groups, channels, eps=eps)
     return SpatialNorm(channels, latent_channels, groups)
 
 
