@@ -14,10 +14,10 @@ from torch import Generator, nn
 
 from cogkit.vae.decoder import Decoder
 from cogkit.vae.encoder import Encoder
-from cogkit.vae.passage import check_causal_frames, check_chunks, chunk_lengths, clip_through, recut, stream_through
+from cogkit.vae.passage import check_causal_frames, clip_through, cut, stream_through, without_gradients
 from cogkit.vae.posterior import Posterior
-from cogkit.vae.stream import Map
-from cogkit.vae.tiling import Tiles, plan_tiles, tiled
+from cogkit.vae.stream import Map, NewMap
+from cogkit.vae.tiling import Tiles, plan_tiles
 
 SETTINGS = (  # what can be switched on a finished VAE; not part of its config
     *("use_slicing", "use_tiling", "num_latent_frames_batch_size", "num_sample_frames_batch_size"),
@@ -96,8 +96,9 @@ class CausalVAE(ModelMixin, AutoencoderMixin, ConfigMixin):
         """The inverse of `from_stock`; shares the parameters too."""
         return _sharing(AutoencoderKLCogVideoX, self)
 
-    def save_pretrained(self, *args, **kwargs) -> None:
-        self.to_stock().save_pretrained(*args, **kwargs)
+    def to_json_string(self) -> str:
+        """The config as it is saved: under the name of the stock class, which then loads it."""
+        return super().to_json_string().replace(f'"{type(self).__name__}"', f'"{AutoencoderKLCogVideoX.__name__}"')
 
     def enable_tiling(
         self,
@@ -123,60 +124,60 @@ class CausalVAE(ModelMixin, AutoencoderMixin, ConfigMixin):
     def encode(self, x: Map, return_dict: bool = True) -> AutoencoderKLOutput | tuple[Posterior]:
         """Pixels in [-1, 1] -> the distribution of their latents. Raises SizeError unless there are 4k + 1 frames."""
         if not self.as_released:
-            check_causal_frames(x.shape[2], self.config.temporal_compression_ratio)
+            check_causal_frames(x.shape[2], self._frames_per_latent)
         posterior = Posterior(self._clip(self.encoder, x), self.as_released)
         return AutoencoderKLOutput(latent_dist=posterior) if return_dict else (posterior,)
 
     @apply_forward_hook
-    def decode(self, z: Map, return_dict: bool = True) -> DecoderOutput | tuple[Map]:
+    def decode(self, z: Map, return_dict: bool = True) -> DecoderOutput | tuple[NewMap]:
         """Latents -> pixels: t latent frames become 4 (t - 1) + 1."""
-        video = self._clip(self.decoder, z)
+        video = self._clip(self.decoder, z, growth=self._frames_per_latent)
         return DecoderOutput(sample=video) if return_dict else (video,)
 
     @apply_forward_hook
-    @torch.no_grad()
     def encode_stream(self, pieces: Iterable[Map], frames: int | None = None) -> Iterator[Posterior]:
-        """Encode a video that arrives in pieces of any length, in constant memory; yields chunk by chunk.
+        """Encode a video that arrives in pieces of any length, in constant memory and without gradients.
 
-        Laid end to end, the means are those of `encode` on the whole clip, bit by bit. `frames`, the length of the
-        video, is only needed as released. Raises SizeError at the end of a video that is not 4k + 1 frames long.
+        Yields chunk by chunk; laid end to end, the means are those of `encode` on the whole clip, bit by bit.
+        `frames`, the length of the video, is only needed as released: StreamError without it. Raises SizeError at the
+        end of a video that is not 4k + 1 frames long.
         """
-        chunks = recut(pieces, chunk_lengths(self.num_sample_frames_batch_size, frames, self.as_released))
-        if not self.as_released:
-            chunks = check_chunks(chunks, self.config.temporal_compression_ratio)
-        for moments in stream_through(self.encoder, chunks, self.as_released, self._tiles(self.encoder)):
+        fold = None if self.as_released else self._frames_per_latent
+        chunks = cut(pieces, self.num_sample_frames_batch_size, frames, self.as_released, fold)
+        network = without_gradients(self.encoder)
+        for moments in stream_through(network, chunks, self.as_released, self._tiles(self.encoder)):
             yield Posterior(moments, self.as_released)
 
     @apply_forward_hook
-    @torch.no_grad()
-    def decode_stream(self, pieces: Iterable[Map], latent_frames: int | None = None) -> Iterator[Map]:
-        """Decode latents that arrive in pieces of any length, in constant memory; yields chunks of 9, 8, 8, ... frames.
+    def decode_stream(self, pieces: Iterable[Map], latent_frames: int | None = None) -> Iterator[NewMap]:
+        """Decode latents that arrive in pieces of any length, in constant memory and without gradients.
 
-        Laid end to end, they are what `decode` gives for the whole clip, bit by bit.
+        Yields 9, 8, 8, ... frames; laid end to end, they are what `decode` gives for the whole clip, bit by bit.
         """
-        chunks = recut(pieces, chunk_lengths(self.num_latent_frames_batch_size, latent_frames, self.as_released))
-        yield from stream_through(self.decoder, chunks, self.as_released, self._tiles(self.decoder))
+        chunks = cut(pieces, self.num_latent_frames_batch_size, latent_frames, self.as_released)
+        network = without_gradients(self.decoder)
+        yield from stream_through(network, chunks, self.as_released, self._tiles(self.decoder))
 
-    def _clip(self, network: Encoder | Decoder, x: Map) -> Map:
+    def _clip(self, network: nn.Module, x: Map, growth: int | None = None) -> NewMap:
         size = self.num_sample_frames_batch_size if network is self.encoder else self.num_latent_frames_batch_size
-        one_by_one = x.split(1) if self.use_slicing else [x]
-        done = [clip_through(network, clip, size, self.as_released, self._tiles(network)) for clip in one_by_one]
+        clips = x.split(1) if self.use_slicing else [x]
+        done = [clip_through(network, clip, size, self.as_released, self._tiles(network), growth) for clip in clips]
         return torch.cat(done) if len(done) > 1 else done[0]
 
-    def _tiles(self, network: Encoder | Decoder) -> Tiles | None:
+    def _tiles(self, network: nn.Module) -> Tiles | None:
         pixels = (self.tile_sample_min_height, self.tile_sample_min_width)
         latents = (self.tile_latent_min_height, self.tile_latent_min_width)
         sizes = (pixels, latents) if network is self.encoder else (latents, pixels)
         overlap = (self.tile_overlap_factor_height, self.tile_overlap_factor_width)
         return plan_tiles(*sizes, overlap) if self.use_tiling else None
 
+    @property
+    def _frames_per_latent(self) -> int:
+        return int(self.config.temporal_compression_ratio)
+
     def forward(
-        self,
-        sample: Map,
-        sample_posterior: bool = False,
-        return_dict: bool = True,
-        generator: Generator | None = None,
-    ) -> DecoderOutput | tuple[Map]:
+        self, sample: Map, sample_posterior: bool = False, return_dict: bool = True, generator: Generator | None = None
+    ) -> DecoderOutput | tuple[NewMap]:
         posterior = self.encode(sample).latent_dist
         return self.decode(posterior.sample(generator) if sample_posterior else posterior.mode(), return_dict)
 

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from cogkit.vae.stream import Map, Stream
 
-Modulation = tuple[Float[Tensor, "b c t h w"], Float[Tensor, "b c t h w"]]
+Modulation = tuple[Float[Tensor, "b c t hz wz"], Float[Tensor, "b c t hz wz"]]
 
 
 class GroupNorm(nn.GroupNorm):
@@ -59,5 +59,5 @@ def scale_and_shift(
     return out
 
 
-def in_blocks(x: Float[Tensor, "b c t H W"], h: int, w: int) -> Float[Tensor, "b c t {h} bh {w} bw"]:
+def in_blocks(x: Float[Tensor, "b c t H W"], h: int, w: int) -> Float[Tensor, "b c t h bh w bw"]:
     return x.unflatten(4, (w, -1)).unflatten(3, (h, -1))

@@ -1,4 +1,5 @@
-"""How a video goes through a network: cut into chunks, each with what the one before left behind, and tiles if asked."""
+"""How a video goes through a network: in chunks, each with what the one before left behind, and in tiles if asked."""
+
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -6,35 +7,32 @@ from collections.abc import Callable, Iterable, Iterator
 import torch
 
 from cogkit.shapes import SizeError
-from cogkit.vae.stream import Map, Stream
+from cogkit.vae.stream import Map, NewMap, Stream
 from cogkit.vae.tiling import Tiles, tiled
 
-Network = Callable[[Map, Stream], Map]
+Network = Callable[[Map, Stream], NewMap]
 
 
 class StreamError(ValueError):
     """A stream that cannot be cut without knowing its length."""
 
 
-def chunk_lengths(size: int, total: int | None, as_released: bool) -> Iterator[int]:
-    """How many frames each chunk has, if chunks have `size` of them (8 pixel frames, or 2 latent ones).
+def cut(
+    pieces: Iterable[Map], size: int, total: int | None, as_released: bool, fold: int | None = None
+) -> Iterator[Map]:
+    """The frames of all `pieces`, laid end to end and cut into chunks: 1 + `size` frames first, `size` ever after.
 
-    1 + size for the first and size for the others, for as long as there are any: nobody has to know the end. As
-    released, the first chunk takes the remainder of `total`. Both agree on 8k + 1 pixel frames, 2k + 1 latent ones.
+    Nobody has to know the end; the last chunk is what is left. As released, the first one has the remainder of `total`
+    in addition to `size` (both agree on 8k + 1 pixel frames, 2k + 1 latent ones). Holds one chunk and one piece.
+    With `fold`, a video of other than `fold` k + 1 frames raises SizeError.
     """
     if as_released and total is None:
         raise StreamError(
-            "as released, the first chunk depends on how long the video is: pass the total, or set as_released = False"
+            "as released, the first chunk depends on how long the video is: pass its length, or set as_released = False"
         )
-    yield size + total % size if as_released else 1 + size
+    pieces, held, seen = iter(pieces), None, 0
+    length = first_chunk(size, total, as_released)
     while True:
-        yield size
-
-
-def recut(pieces: Iterable[Map], lengths: Iterable[int]) -> Iterator[Map]:
-    """The same frames, cut anew; holds one chunk and one piece at a time. The last chunk is what is left."""
-    pieces, held = iter(pieces), None
-    for length in lengths:
         while held is None or held.shape[2] < length:
             piece = next(pieces, None)
             if piece is None:
@@ -42,13 +40,21 @@ def recut(pieces: Iterable[Map], lengths: Iterable[int]) -> Iterator[Map]:
             held = piece if held is None or not held.shape[2] else torch.cat([held, piece], dim=2)
         if held is None or not held.shape[2]:
             return
-        yield held[:, :, :length]
-        held = held[:, :, length:]
+        chunk, held = held[:, :, :length], held[:, :, length:]
+        seen += chunk.shape[2]
+        if fold:
+            check_causal_frames(seen, fold)
+        yield chunk
+        length = size
+
+
+def first_chunk(size: int, total: int | None, as_released: bool) -> int:
+    return size + total % size if as_released else 1 + size
 
 
 def stream_through(
     network: Network, chunks: Iterable[Map], as_released: bool, tiles: Tiles | None = None
-) -> Iterator[Map]:
+) -> Iterator[NewMap]:
     """`network` on one chunk after the other. Holds one chunk and, for every tile, the tails of its convolutions."""
     streams: dict[tuple[int, int], Stream] = defaultdict(lambda: Stream(as_released))
     for chunk in chunks:
@@ -58,23 +64,28 @@ def stream_through(
             yield network(chunk, streams[0, 0])
 
 
-def clip_through(network: Network, x: Map, size: int, as_released: bool, tiles: Tiles | None = None) -> Map:
+def clip_through(
+    network: Network, x: Map, size: int, as_released: bool, tiles: Tiles | None = None, growth: int | None = None
+) -> NewMap:
     """`network` on a whole clip: the same numbers as `stream_through`, but tile by tile, so that the tails of one tile
-    are gone before the next one starts.
+    are gone before the next one starts. If each frame after the first chunk becomes `growth` frames, room for the
+    result is made once; `torch.cat` would hold it twice.
     """
     if tiles and tiles.are_smaller_than(x):
-        return tiled(x, lambda tile, place: clip_through(network, tile, size, as_released), tiles)
-    chunks = recut([x], chunk_lengths(size, x.shape[2], as_released))
-    return torch.cat(list(stream_through(network, chunks, as_released)), dim=2)
-
-
-def check_chunks(chunks: Iterable[Map], multiple: int) -> Iterator[Map]:
-    """Pass chunks on, and stop at one that holds a part of a latent frame."""
-    total = 0
-    for chunk in chunks:
-        total += chunk.shape[2]
-        check_causal_frames(total, multiple)
-        yield chunk
+        return tiled(x, lambda tile, _: clip_through(network, tile, size, as_released, None, growth), tiles)
+    frames = x.shape[2]
+    parts = stream_through(network, cut([x], size, frames, as_released), as_released)
+    first = next(parts)
+    later = max(0, frames - first_chunk(size, frames, as_released))
+    if not growth or not later:
+        return torch.cat([first, *parts], dim=2)
+    done = first.shape[2]
+    out = first.new_empty(*first.shape[:2], done + growth * later, *first.shape[3:])
+    out[:, :, :done] = first
+    for part in parts:
+        out[:, :, done : done + part.shape[2]] = part
+        done += part.shape[2]
+    return out[:, :, :done]
 
 
 def check_causal_frames(frames: int, multiple: int) -> None:
@@ -86,3 +97,8 @@ def check_causal_frames(frames: int, multiple: int) -> None:
             f"frames={frames} does not fit: frame 0 stands alone and every {multiple} later ones share a latent "
             f"frame; use {near}"
         )
+
+
+def without_gradients(network: Network) -> Network:
+    """For streams: gradients would tie every chunk to all chunks before it."""
+    return torch.no_grad()(lambda x, stream: network(x, stream))

@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 Map = Float[Tensor, "b c t h w"]  # pixels, features or latents, in the VAE's axis order
+NewMap = Float[Tensor, "b c2 t2 h2 w2"]  # what becomes of it
 
 
 class Stream:
@@ -24,7 +25,7 @@ class Stream:
     def starts_alone(self, x: Map) -> bool:
         return x.shape[2] % 2 == 1 if self.as_released else self.first
 
-    def with_past(self, conv: nn.Module, x: Map, past_frames: int) -> Map:
+    def with_past(self, conv: nn.Module, x: Map, past_frames: int) -> Float[Tensor, "b c s h w"]:
         """`x` behind the frames that `conv` read before it: at the start of a video, its first frame repeated."""
         past = [self.tails[conv]] if conv in self.tails else [x[:, :, :1]] * past_frames
         x = torch.cat([*past, x], dim=2)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from cogkit.vae.stream import Map
+from cogkit.vae.stream import Map, NewMap
 
 Size = tuple[int, int]  # y, x
 
@@ -28,7 +28,7 @@ def plan_tiles(size: Size, size_out: Size, overlap: tuple[float, float]) -> Tile
     return Tiles(size, stride, blended, (size_out[0] - blended[0], size_out[1] - blended[1]))
 
 
-def tiled(x: Map, run: Callable[[Map, Size], Map], tiles: Tiles) -> Map:
+def tiled(x: Map, run: Callable[[Map, Size], NewMap], tiles: Tiles) -> NewMap:
     """`run(tile, its place)` on every tile of `x`, put together.
 
     Not equal to one pass: each tile has its own borders and its own norm statistics.
