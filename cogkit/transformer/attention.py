@@ -50,14 +50,13 @@ class JointAttention(nn.Module):
         text = encoder_hidden_states.shape[1]
         tokens = torch.cat([encoder_hidden_states, hidden_states], dim=1)
         q, k, v = (
-            rearrange(project(tokens), "b n (heads d) -> b n heads d", heads=self.heads)
+            rearrange(project(tokens), "b n (heads d) -> b heads n d", heads=self.heads)
             for project in (self.to_q, self.to_k, self.to_v)
         )
         q, k = self.norm_q(q), self.norm_k(k)
         if image_rotary_emb is not None:
             turn = turns(image_rotary_emb, text)
             q, k = rotate(q, turn), rotate(k, turn)
-        q, k, v = (rearrange(part, "b n heads d -> b heads n d") for part in (q, k, v))
         if attention_mask is not None:
             attention_mask = attention_mask.reshape(len(tokens), 1, -1, tokens.shape[1])
         z = F.scaled_dot_product_attention(q, k, v, attn_mask=attention_mask)

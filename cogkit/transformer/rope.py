@@ -77,13 +77,13 @@ def rotary_embedding(config, t: int, h: int, w: int, as_released: bool = False) 
     return rotary_table(positions(grid, None if dt else base, as_released), config.attention_head_dim)
 
 
-def turns(rotary: Rotary, text: int) -> Complex[Tensor, "tokens 1 pairs"]:
+def turns(rotary: Rotary, text: int) -> Complex[Tensor, "n head/2"]:
     """e^(i angle) for every token and pair of channels. The `text` tokens come first and are not turned."""
     cos, sin = (part[:, ::2] for part in rotary)
-    return torch.complex(F.pad(cos, (0, 0, text, 0), value=1.0), F.pad(sin, (0, 0, text, 0)))[:, None]
+    return torch.complex(F.pad(cos, (0, 0, text, 0), value=1.0), F.pad(sin, (0, 0, text, 0)))
 
 
-def rotate(x: Float[Tensor, "b n heads d"], turn: Complex[Tensor, "n 1 d/2"]) -> Float[Tensor, "b n heads d"]:
+def rotate(x: Float[Tensor, "b heads n d"], turn: Complex[Tensor, "n d/2"]) -> Float[Tensor, "b heads n d"]:
     """Turn the channel pairs (0, 1), (2, 3), ... of every token: as complex numbers, one product. In float32.
 
     Mirrors: apply_rotary_emb with use_real_unbind_dim=-1.

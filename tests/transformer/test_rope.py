@@ -23,7 +23,7 @@ def config(**changes):
 def rotated(x, axes, text=0):
     """x is one vector; here it stands at every place of the grid."""
     rotary = rotary_table(axes, len(x))
-    return rotate(x.expand(1, text + len(rotary[0]), 1, -1), turns(rotary, text))[0, :, 0]
+    return rotate(x.expand(1, 1, text + len(rotary[0]), -1), turns(rotary, text))[0, 0]
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
