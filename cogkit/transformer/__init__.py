@@ -8,10 +8,10 @@ timestep.py      how noisy it is -> the vector that drives every modulation
 adaln.py         one LayerNorm, two experts
 attention.py     text and video attend to each other, all at once
 feed_forward.py  every token by itself
-block.py         the four above, with two gated residuals
+block.py         the three above, with two gated residuals
 transformer.py   the whole model
 released.py      the sizes of the released checkpoints
 
-Paper: CogVideoX (arXiv:2408.06072), section 2.2, figures 3 and 4.
+Paper: CogVideoX (arXiv:2408.06072), section 2.2 and figure 3. "Section" below means a section of it.
 Every module has the name that it has in diffusers, so checkpoints load and hooks find their place.
 """

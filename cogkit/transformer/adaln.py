@@ -18,7 +18,7 @@ class ExpertAdaLN(nn.Module):
     """y = LN(x) (1 + scale) + shift; scale, shift and gate come from the timestep, for video and text apart.
 
     This is all that is "expert" in the expert transformer: LN, attention and feed-forward are shared.
-    Paper: section 2.2, "expert adaptive LayerNorm". Mirrors: CogVideoXLayerNormZero.
+    Section 2.2, "expert adaptive LayerNorm". Mirrors: CogVideoXLayerNormZero.
     """
 
     def __init__(self, time_embed_dim: int, width: int, affine: bool = True, eps: float = 1e-5):

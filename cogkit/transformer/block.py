@@ -11,24 +11,15 @@ from cogkit.transformer.rope import Rotary
 
 
 class ExpertBlock(nn.Module):
-    """Figure 3 of the paper, from bottom to top. Mirrors: CogVideoXBlock."""
+    """The right half of figure 3, from bottom to top. Mirrors: CogVideoXBlock."""
 
-    def __init__(
-        self,
-        width: int,
-        heads: int,
-        head_dim: int,
-        time_embed_dim: int,
-        dropout: float = 0.0,
-        bias: bool = True,
-        affine: bool = True,
-        eps: float = 1e-5,
-    ):
+    def __init__(self, config):
         super().__init__()
-        self.norm1 = ExpertAdaLN(time_embed_dim, width, affine, eps)
-        self.attn1 = JointAttention(width, heads, head_dim, bias, dropout)
-        self.norm2 = ExpertAdaLN(time_embed_dim, width, affine, eps)
-        self.ff = FeedForward(width, dropout)
+        c, width = config, config.num_attention_heads * config.attention_head_dim
+        self.norm1 = ExpertAdaLN(c.time_embed_dim, width, c.norm_elementwise_affine, c.norm_eps)
+        self.attn1 = JointAttention(width, c.num_attention_heads, c.attention_head_dim, c.attention_bias, c.dropout)
+        self.norm2 = ExpertAdaLN(c.time_embed_dim, width, c.norm_elementwise_affine, c.norm_eps)
+        self.ff = FeedForward(width, c.dropout)
 
     def forward(
         self,
@@ -38,7 +29,7 @@ class ExpertBlock(nn.Module):
         image_rotary_emb: Rotary | None = None,
         attention_kwargs: dict | None = None,
     ) -> tuple[Float[Tensor, "b nv d"], Float[Tensor, "b nt d"]]:
-        """(video, text) in and out. The arguments have diffusers' names, because its hooks look for them."""
+        """Video and text in, video and text out. The arguments have diffusers' names, by which hooks find them."""
         video, text = hidden_states, encoder_hidden_states
 
         normed = self.norm1(video, text, temb)

@@ -21,30 +21,31 @@ class PatchEmbed(nn.Module):
     Mirrors: CogVideoXPatchEmbed (`patch_bias` counts for 1.0 only; the layer of 1.5 always has one).
     """
 
-    def __init__(self, config, width: int):
+    def __init__(self, config):
         super().__init__()
-        p, dt = config.patch_size, config.patch_size_t
-        self.config, self.width = config, width
+        self.config = c = config
+        self.width = c.num_attention_heads * c.attention_head_dim
+        p, dt = c.patch_size, c.patch_size_t
         if dt is None:
-            self.proj = nn.Conv2d(config.in_channels, width, kernel_size=p, stride=p, bias=config.patch_bias)
+            self.proj = nn.Conv2d(c.in_channels, self.width, kernel_size=p, stride=p, bias=c.patch_bias)
         else:
-            self.proj = nn.Linear(config.in_channels * dt * p * p, width)
-        self.text_proj = nn.Linear(config.text_embed_dim, width)
+            self.proj = nn.Linear(c.in_channels * dt * p * p, self.width)
+        self.text_proj = nn.Linear(c.text_embed_dim, self.width)
 
-        self.learned = config.use_learned_positional_embeddings
-        self.adds_positions = self.learned or not config.use_rotary_positional_embeddings
-        self.latent_frames = (config.sample_frames - 1) // config.temporal_compression_ratio + 1
+        self.learned = c.use_learned_positional_embeddings
+        self.adds_positions = self.learned or not c.use_rotary_positional_embeddings
+        self.latent_frames = (c.sample_frames - 1) // c.temporal_compression_ratio + 1
         if self.adds_positions:
-            table = self._sincos_table((self.latent_frames, config.sample_height // p, config.sample_width // p))
+            table = self._sincos_table((self.latent_frames, c.sample_height // p, c.sample_width // p))
             self.register_buffer("pos_embedding", table, persistent=self.learned)
 
     def forward(
         self, text: Float[Tensor, "b nt e"], latents: Latents, as_released: bool = False
     ) -> Float[Tensor, "b n d"]:
-        """`as_released=True` adds positions as diffusers does: they must have a row for each text token, and a learned
-        table gives way to sines and cosines, in silence, when the frame count differs.
+        """Raises PositionError where a learned table has no rows.
 
-        Raises PositionError where a learned table has no rows.
+        `as_released=True` adds positions as diffusers does: prompts must fill max_text_seq_length, and a learned table
+        gives way to sines and cosines, in silence, when the frame count differs.
         """
         text, video = self.text_proj(text), self._patches(latents)
         tokens, slots, longest = torch.cat([text, video], dim=1), text.shape[1], self.config.max_text_seq_length

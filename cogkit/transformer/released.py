@@ -1,4 +1,7 @@
-"""The released checkpoints, as data: what differs from ExpertTransformer's defaults, which are the 2B's."""
+"""The released checkpoints, as data: what differs from ExpertTransformer's defaults, which are the 2B's.
+
+The latent height and width of 1.5 bound the table of positions of the reference, not the video; files differ in them.
+"""
 
 _5B = dict(num_layers=42, num_attention_heads=48, use_rotary_positional_embeddings=True)
 _1_5 = dict(_5B, patch_size_t=2, patch_bias=False, sample_height=300, sample_width=300, sample_frames=81)

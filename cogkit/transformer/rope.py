@@ -1,7 +1,7 @@
 """Where is this patch? The other answer: queries and keys are turned by angles that grow with the position.
 
 The score of two turned vectors depends on the difference of their angles, so attention sees distances, not places.
-Paper: section 2.2 (3D-RoPE) and appendix A (why positions of a larger video are extrapolated, not squeezed).
+Section 2.2 (3D-RoPE); appendix A argues that positions of a larger video should go on, not be squeezed.
 """
 
 import torch

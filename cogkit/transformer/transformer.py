@@ -77,27 +77,18 @@ class ExpertTransformer(CogVideoXTransformer3DModel):
     ):
         ModelMixin.__init__(self)
         if (activation_fn, timestep_activation_fn) != ("gelu-approximate", "silu"):
-            raise ConfigError(
-                f"activation_fn={activation_fn!r}, timestep_activation_fn={timestep_activation_fn!r}: every CogVideoX "
-                f"has 'gelu-approximate' and 'silu'; use these, or diffusers' class"
-            )
+            found = f"{activation_fn=}, {timestep_activation_fn=}"
+            raise ConfigError(f"{found}: all have 'gelu-approximate' and 'silu'; use these, or diffusers' class")
         if use_learned_positional_embeddings and not use_rotary_positional_embeddings:
             raise ConfigError("learned positions come with RoPE; set use_rotary_positional_embeddings=True too")
         width = num_attention_heads * attention_head_dim
-        affine, eps = norm_elementwise_affine, norm_eps
-
-        self.patch_embed = PatchEmbed(self.config, width)
+        self.patch_embed = PatchEmbed(self.config)
         self.embedding_dropout = nn.Dropout(dropout)
         self.time_embedding = TimestepEmbedding(width, time_embed_dim)
         self.ofs_embedding = TimestepEmbedding(ofs_embed_dim, ofs_embed_dim) if ofs_embed_dim else None
-        self.transformer_blocks = nn.ModuleList(
-            ExpertBlock(
-                width, num_attention_heads, attention_head_dim, time_embed_dim, dropout, attention_bias, affine, eps
-            )
-            for _ in range(num_layers)
-        )
-        self.norm_final = nn.LayerNorm(width, eps, affine)
-        self.norm_out = FinalAdaLN(time_embed_dim, width, affine, eps)
+        self.transformer_blocks = nn.ModuleList(ExpertBlock(self.config) for _ in range(num_layers))
+        self.norm_final = nn.LayerNorm(width, norm_eps, norm_elementwise_affine)
+        self.norm_out = FinalAdaLN(time_embed_dim, width, norm_elementwise_affine, norm_eps)
         self.proj_out = nn.Linear(width, out_channels * (patch_size_t or 1) * patch_size**2)
 
     @apply_lora_scale("attention_kwargs")
@@ -123,22 +114,17 @@ class ExpertTransformer(CogVideoXTransformer3DModel):
         dt, p = self.config.patch_size_t or 1, self.config.patch_size
         grid = (t // dt, h // p, w // p) if self.as_released else patch_grid(t, h, w, dt, p)
 
-        temb = self.time_embedding(self._wave(timestep, self.proj_out.in_features, latents))
+        temb = self.time_embedding(self._wave(timestep, self.patch_embed.width, latents))
         if self.ofs_embedding is not None:
             temb = temb + self.ofs_embedding(self._wave(2.0 if ofs is None else ofs, self.config.ofs_embed_dim, latents))
 
         tokens = self.embedding_dropout(self.patch_embed(text, latents, self.as_released))
         text, video = tokens[:, : text.shape[1]], tokens[:, text.shape[1] :]
         for block in self.transformer_blocks:
-            video, text = block(
-                hidden_states=video,
-                encoder_hidden_states=text,
-                temb=temb,
-                image_rotary_emb=rotary,
-                attention_kwargs=attention_kwargs,
-            )
-        v = self.proj_out(self.norm_out(self.norm_final(video), temb=temb))
-        v = unpatchify(v, grid, dt, p)
+            streams = {"hidden_states": video, "encoder_hidden_states": text}
+            video, text = block(**streams, temb=temb, image_rotary_emb=rotary, attention_kwargs=attention_kwargs)
+        patches = self.proj_out(self.norm_out(self.norm_final(video), temb=temb))
+        v = unpatchify(patches, grid, dt, p)
         return Transformer2DModelOutput(sample=v) if return_dict else (v,)
 
     def _wave(self, value: Tensor | int | float, width: int, like: Tensor) -> Float[Tensor, "b width"]:
@@ -149,8 +135,9 @@ class ExpertTransformer(CogVideoXTransformer3DModel):
     def from_stock(cls, stock: CogVideoXTransformer3DModel, as_released: bool = False) -> "ExpertTransformer":
         """The twin of a running model. It has no weights of its own: the layers that hold them are the same objects.
 
-        So whatever sits on a layer comes along: a LoRA, a quantised weight, an offloading hook. What is put on the
-        twin's layers later (another LoRA) is the twin's.
+        So whatever sits on a layer comes along: a LoRA, a quantised weight, a hook of sequential offloading. What sits
+        on the whole model does not: call pipe.enable_model_cpu_offload() again after the swap. A LoRA that is loaded
+        later is the twin's alone.
         """
         with torch.device("meta"):
             twin = cls.from_config(stock.config)

@@ -1,5 +1,7 @@
 """Each piece of cogkit.transformer gives the numbers of the diffusers symbol that its docstring names."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from diffusers.models import embeddings
@@ -96,39 +98,34 @@ def test_the_feed_forward_is_bit_equal():
     assert torch.equal(ours(x), stock(x))
 
 
+def blocks(bias=True):
+    torch.manual_seed(0)
+    sizes = dict(num_attention_heads=3, attention_head_dim=16, time_embed_dim=8, attention_bias=bias)
+    rest = dict(dropout=0.0, norm_elementwise_affine=True, norm_eps=1e-5)
+    stock = CogVideoXBlock(48, **sizes)
+    for norm in (stock.attn1.norm_q, stock.attn1.norm_k):
+        torch.nn.init.normal_(norm.weight)
+    return same_weights(ExpertBlock(SimpleNamespace(**sizes, **rest)), stock)
+
+
+def tokens():
+    return dict(hidden_states=torch.randn(2, 12, 48), encoder_hidden_states=torch.randn(2, 5, 48))
+
+
 @pytest.mark.parametrize("rope", [True, False])
 @pytest.mark.parametrize("bias", [True, False])
 def test_a_block_and_its_joint_attention_are_bit_equal(rope, bias):
-    torch.manual_seed(0)
-    sizes = dict(num_attention_heads=3, attention_head_dim=16, time_embed_dim=8)
-    ours, stock = same_weights(
-        ExpertBlock(48, 3, 16, 8, bias=bias), CogVideoXBlock(48, **sizes, attention_bias=bias)
-    )
-    for norm in (stock.attn1.norm_q, stock.attn1.norm_k):
-        torch.nn.init.normal_(norm.weight)
-    ours, stock = same_weights(ours, stock)
-    inputs = dict(hidden_states=torch.randn(2, 12, 48), encoder_hidden_states=torch.randn(2, 5, 48))
+    (ours, stock), inputs, temb = blocks(bias), tokens(), torch.randn(2, 8)
     rotary = rotary_table(positions((3, 2, 2), None), 16) if rope else None
-    for got, wanted in zip(
-        ours.attn1(**inputs, image_rotary_emb=rotary), stock.attn1(**inputs, image_rotary_emb=rotary), strict=True
-    ):
-        assert torch.equal(got, wanted)
-    temb = torch.randn(2, 8)
-    for got, wanted in zip(
-        ours(**inputs, temb=temb, image_rotary_emb=rotary),
-        stock(**inputs, temb=temb, image_rotary_emb=rotary),
-        strict=True,
-    ):
-        assert torch.equal(got, wanted)
+    attended = [attn(**inputs, image_rotary_emb=rotary) for attn in (ours.attn1, stock.attn1)]
+    out = [block(**inputs, temb=temb, image_rotary_emb=rotary) for block in (ours, stock)]
+    for got, wanted in (attended, out):
+        assert torch.equal(got[0], wanted[0]) and torch.equal(got[1], wanted[1])
 
 
 @pytest.mark.parametrize("shape", [(17,), (1, 17), (17, 17)])
 def test_a_mask_means_the_same(shape):
-    torch.manual_seed(0)
-    ours, stock = same_weights(
-        ExpertBlock(48, 3, 16, 8), CogVideoXBlock(48, 3, 16, 8, attention_bias=True)
-    )
-    inputs = dict(hidden_states=torch.randn(2, 12, 48), encoder_hidden_states=torch.randn(2, 5, 48))
+    (ours, stock), inputs = blocks(), tokens()
     mask = torch.rand(2, *shape) > 0.3
     got, wanted = (attn(**inputs, attention_mask=mask)[0] for attn in (ours.attn1, stock.attn1))
     torch.testing.assert_close(got, wanted, atol=1e-6, rtol=1e-6)

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -7,7 +9,9 @@ from cogkit.transformer.block import ExpertBlock
 @pytest.fixture
 def block():
     torch.manual_seed(0)
-    return ExpertBlock(32, heads=2, head_dim=16, time_embed_dim=8).eval()
+    sizes = dict(num_attention_heads=2, attention_head_dim=16, time_embed_dim=8)
+    rest = dict(dropout=0.0, attention_bias=True, norm_elementwise_affine=True, norm_eps=1e-5)
+    return ExpertBlock(SimpleNamespace(**sizes, **rest)).eval()
 
 
 def tokens():

@@ -8,6 +8,8 @@ from cogkit.transformer.patchify import patchify
 from cogkit.transformer.rope import PositionError
 
 CONFIG = dict(
+    num_attention_heads=1,
+    attention_head_dim=16,
     in_channels=4,
     patch_size=2,
     patch_size_t=None,
@@ -27,7 +29,7 @@ CONFIG = dict(
 
 def embed(**changes):
     torch.manual_seed(0)
-    return PatchEmbed(SimpleNamespace(**CONFIG | changes), 16)
+    return PatchEmbed(SimpleNamespace(**CONFIG | changes))
 
 
 def learned():
