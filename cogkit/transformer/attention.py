@@ -1,7 +1,5 @@
 """Text and video attend to each other and to themselves in one softmax: "3D full attention"."""
 
-from typing import NamedTuple
-
 import torch
 from einops import rearrange
 from jaxtyping import Bool, Float
@@ -13,17 +11,12 @@ from cogkit.transformer.rope import Rotary, rotate, turns
 Mask = Bool[Tensor, "b *queries keys"] | Float[Tensor, "b *queries keys"]
 
 
-class Attended(NamedTuple):
-    video: Float[Tensor, "b nv d"]
-    text: Float[Tensor, "b nt d"]
-
-
 class JointAttention(nn.Module):
     """softmax(q k^T / sqrt(d)) v over the sequence [text; video], with q and k normalised per head.
 
     The order is: project, LayerNorm over a head's channels (text and video alike), then RoPE (video only). Nothing is
     causal and the padding of the prompt is attended to like any word.
-    Mirrors: Attention with CogVideoXAttnProcessor2_0, which gives (video, text) back, in this order.
+    Mirrors: Attention with CogVideoXAttnProcessor2_0.
     """
 
     def __init__(self, width: int, heads: int, head_dim: int, bias: bool = True, dropout: float = 0.0):
@@ -42,8 +35,8 @@ class JointAttention(nn.Module):
         encoder_hidden_states: Float[Tensor, "b nt d"],
         image_rotary_emb: Rotary | None = None,
         attention_mask: Mask | None = None,
-    ) -> Attended:
-        """hidden_states is the video and encoder_hidden_states the text: diffusers' names, by which hooks find them.
+    ) -> tuple[Float[Tensor, "b nv d"], Float[Tensor, "b nt d"]]:
+        """Video and text in, video and text out. The arguments have diffusers' names, by which hooks find them.
 
         A mask of (b, keys) or (b, queries, keys) holds True where to look, or numbers to add to the scores.
         """
@@ -55,7 +48,7 @@ class JointAttention(nn.Module):
         )
         q, k = self.norm_q(q), self.norm_k(k)
         if image_rotary_emb is not None:
-            turn = turns(image_rotary_emb, text)
+            turn = turns(image_rotary_emb, text).to(q.device)
             q, k = rotate(q, turn), rotate(k, turn)
         if attention_mask is not None:
             attention_mask = attention_mask.reshape(len(tokens), 1, -1, tokens.shape[1])
@@ -63,4 +56,4 @@ class JointAttention(nn.Module):
         out = rearrange(z, "b heads n d -> b n (heads d)")
         for layer in self.to_out:
             out = layer(out)
-        return Attended(out[:, text:], out[:, :text])
+        return out[:, text:], out[:, :text]

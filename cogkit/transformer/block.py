@@ -33,14 +33,14 @@ class ExpertBlock(nn.Module):
         video, text = hidden_states, encoder_hidden_states
 
         normed = self.norm1(video, text, temb)
-        attended = self.attn1(
+        for_video, for_text = self.attn1(
             hidden_states=normed.video,
             encoder_hidden_states=normed.text,
             image_rotary_emb=image_rotary_emb,
             **(attention_kwargs or {}),
         )
-        video = video + normed.video_gate * attended.video
-        text = text + normed.text_gate * attended.text
+        video = video + normed.video_gate * for_video
+        text = text + normed.text_gate * for_text
 
         normed = self.norm2(video, text, temb)
         out = self.ff(torch.cat([normed.text, normed.video], dim=1))

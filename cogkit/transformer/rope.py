@@ -5,7 +5,6 @@ Section 2.2 (3D-RoPE); appendix A argues that positions of a larger video should
 """
 
 import torch
-from einops import rearrange
 from jaxtyping import Complex, Float
 from torch import Tensor
 from torch.nn import functional as F
@@ -50,13 +49,10 @@ def positions(grid: Grid, base: tuple[int, int] | None, as_released: bool = Fals
 def rotary_table(axes: list[Float[Tensor, "_"]], head_dim: int, theta: int | float = 10_000) -> Rotary:
     """cos and sin for every patch of the grid that the axes span. Of a head's channels time gets 1/4, y 3/8, x 3/8."""
     shares = head_dim // 4, head_dim // 8 * 3, head_dim // 8 * 3
-    shape = [len(axis) for axis in axes]
-    angles = []
-    for i, (axis, share) in enumerate(zip(axes, shares, strict=True)):
-        frequencies = 1 / theta ** (torch.arange(0, share, 2, dtype=torch.float32) / share)
-        one_axis = torch.outer(axis, frequencies).view([-1 if j == i else 1 for j in range(3)] + [share // 2])
-        angles.append(one_axis.expand(*shape, -1))
-    angle = rearrange(torch.cat(angles, dim=-1), "t y x d -> (t y x) d")
+    frequencies = (1 / theta ** (torch.arange(0, share, 2, dtype=torch.float32) / share) for share in shares)
+    t, y, x = (torch.outer(axis, frequency) for axis, frequency in zip(axes, frequencies, strict=True))
+    parts, grid = (t[:, None, None], y[None, :, None], x[None, None, :]), [len(axis) for axis in axes]
+    angle = torch.cat([part.expand(*grid, -1) for part in parts], dim=-1).flatten(0, 2)
     return angle.cos().repeat_interleave(2, dim=1), angle.sin().repeat_interleave(2, dim=1)
 
 
@@ -79,7 +75,7 @@ def rotary_embedding(config, t: int, h: int, w: int, as_released: bool = False) 
 
 def turns(rotary: Rotary, text: int) -> Complex[Tensor, "n head/2"]:
     """e^(i angle) for every token and pair of channels. The `text` tokens come first and are not turned."""
-    cos, sin = (part[:, ::2] for part in rotary)
+    cos, sin = (part[:, ::2].float() for part in rotary)
     return torch.complex(F.pad(cos, (0, 0, text, 0), value=1.0), F.pad(sin, (0, 0, text, 0)))
 
 

@@ -13,7 +13,7 @@ from diffusers.pipelines.cogvideo import pipeline_cogvideox
 from cogkit.transformer.adaln import ExpertAdaLN, FinalAdaLN
 from cogkit.transformer.block import ExpertBlock
 from cogkit.transformer.feed_forward import FeedForward
-from cogkit.transformer.rope import fit_and_centre, positions, rotary_table, rotate, turns
+from cogkit.transformer.rope import fit_and_centre, positions, rotary_embedding, rotary_table, rotate, turns
 from cogkit.transformer.sincos import sincos_3d
 from cogkit.transformer.timestep import TimestepEmbedding, sinusoid
 
@@ -41,6 +41,18 @@ def test_rope_tables_of_1_0_are_bit_equal(size, frames, head_dim):
 def test_rope_tables_of_1_5_are_bit_equal(size, frames):
     stock = embeddings.get_3d_rotary_pos_embed(64, None, size, frames, grid_type="slice", max_size=(150, 150))
     ours = rotary_table(positions((frames, *size), None), 64)
+    assert torch.equal(ours[0], stock[0]) and torch.equal(ours[1], stock[1])
+
+
+@pytest.mark.parametrize("dt", [None, 2])
+@pytest.mark.parametrize(("t", "h", "w"), [(2, 60, 90), (4, 60, 106), (2, 90, 60), (6, 16, 16)])
+def test_the_pipeline_would_prepare_the_same_tables(t, h, w, dt):
+    sizes = dict(attention_head_dim=64, patch_size=2, patch_size_t=dt, sample_height=60, sample_width=90)
+    config = SimpleNamespace(**sizes | (dict(sample_height=300, sample_width=300) if dt else {}))
+    pipe = SimpleNamespace(transformer=SimpleNamespace(config=config), vae_scale_factor_spatial=8)
+    prepare = pipeline_cogvideox.CogVideoXPipeline._prepare_rotary_positional_embeddings
+    stock = prepare(pipe, 8 * h, 8 * w, t, torch.device("cpu"))
+    ours = rotary_embedding(config, t, h, w, as_released=True)
     assert torch.equal(ours[0], stock[0]) and torch.equal(ours[1], stock[1])
 
 

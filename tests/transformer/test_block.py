@@ -50,5 +50,5 @@ def test_attention_comes_first_and_the_feed_forward_reads_what_it_left(block):
     block(video, text, temb)
     assert order == ["norm1", "attn1", "norm2", "ff"]
     normed = block.norm1(video, text, temb)
-    attended = block.attn1(normed.video, normed.text).video
+    attended = block.attn1(normed.video, normed.text)[0]
     torch.testing.assert_close(seen[0], video + normed.video_gate * attended)
