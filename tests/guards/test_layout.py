@@ -16,6 +16,7 @@ MAY_IMPORT = {
     "world": set(),
     "plots": set(),
     "recording": set(),
+    "sampler": set(),
     "training": {"world", "clips", "checkpoints", "plots"},
 }
 EVERYONE_MAY = {"shapes"}
