@@ -1,5 +1,7 @@
 """The samplers as diffusers schedulers, to stand in `pipe.scheduler`. All arithmetic is in the other files."""
 
+import json
+
 import torch
 from diffusers import CogVideoXDDIMScheduler, CogVideoXDPMScheduler
 from diffusers.schedulers.scheduling_ddim_cogvideox import DDIMSchedulerOutput
@@ -11,7 +13,7 @@ from cogkit.sampler.prediction import add_noise, v_from_x0_noise, x0_from
 from cogkit.sampler.schedule import Level, Schedule, ScheduleError, next_timestep, spaced_timesteps
 
 
-class _Twin:
+class Twin:
     """What both twins share. They subclass what they mirror: pipelines choose how to call a scheduler by its class."""
 
     as_released = False
@@ -37,6 +39,11 @@ class _Twin:
         self.num_inference_steps, self._ladder = num_inference_steps, ladder
         self.timesteps = torch.tensor(ladder).to(device)
 
+    def to_json_string(self) -> str:
+        """The saved config names the original class, so that a saved twin is an ordinary scheduler."""
+        saved = json.loads(super().to_json_string()) | {"_class_name": self.stock.__name__}
+        return json.dumps(saved, indent=2, sort_keys=True) + "\n"
+
     def add_noise(self, original_samples, noise, timesteps):
         return add_noise(original_samples, noise, self._levels(original_samples, timesteps))
 
@@ -58,8 +65,10 @@ class _Twin:
         return self.alphas_cumprod[t], self.alphas_cumprod[to] if to >= 0 else self.final_alpha_cumprod, to
 
 
-class DDIM(_Twin, CogVideoXDDIMScheduler):
+class DDIM(Twin, CogVideoXDDIMScheduler):
     """Mirrors: CogVideoXDDIMScheduler. As released, `eta` and `variance_noise` are accepted and ignored."""
+
+    stock = CogVideoXDDIMScheduler
 
     def step(
         self,
@@ -81,11 +90,13 @@ class DDIM(_Twin, CogVideoXDDIMScheduler):
         return DDIMSchedulerOutput(stepped, x0) if return_dict else (stepped, x0)
 
 
-class DPM(_Twin, CogVideoXDPMScheduler):
+class DPM(Twin, CogVideoXDPMScheduler):
     """Mirrors: CogVideoXDPMScheduler. `eta` is accepted because pipelines pass it; DPM always adds its noise.
 
     As released, `return_dict=True` is ignored in first-order steps.
     """
+
+    stock = CogVideoXDPMScheduler
 
     def step(
         self,
@@ -115,7 +126,7 @@ class DPM(_Twin, CogVideoXDPMScheduler):
 
 def scheduler_twin(scheduler, as_released: bool = False) -> DDIM | DPM:
     """The twin of a CogVideoX scheduler. Raises ScheduleError for any other kind."""
-    for stock, twin in ((CogVideoXDDIMScheduler, DDIM), (CogVideoXDPMScheduler, DPM)):
-        if isinstance(scheduler, stock):
+    for twin in (DDIM, DPM):
+        if isinstance(scheduler, twin.stock):
             return twin.from_stock(scheduler, as_released)
     raise ScheduleError(f"{type(scheduler).__name__} has no twin; use CogVideoXDDIMScheduler or CogVideoXDPMScheduler")

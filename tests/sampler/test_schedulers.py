@@ -70,3 +70,11 @@ def test_a_step_before_the_number_of_steps_is_known_is_refused():
     twin = scheduler_twin(CogVideoXDDIMScheduler(**CONFIG))
     with pytest.raises(ScheduleError, match="call set_timesteps"):
         twin.step(torch.ones(SHAPE), 999, torch.ones(SHAPE))
+
+
+@pytest.mark.parametrize("stock", [CogVideoXDDIMScheduler, CogVideoXDPMScheduler])
+def test_a_saved_twin_is_an_ordinary_scheduler(stock, tmp_path):
+    scheduler_twin(stock(**CONFIG)).save_pretrained(tmp_path / "twin")
+    stock(**CONFIG).save_pretrained(tmp_path / "stock")
+    ours, theirs = ((tmp_path / kind / "scheduler_config.json").read_text() for kind in ("twin", "stock"))
+    assert ours == theirs
