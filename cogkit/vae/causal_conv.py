@@ -1,0 +1,55 @@
+"""A 3-D convolution that cannot see the future."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from cogkit.vae.stream import Stream
+
+LARGEST = 2**30  # values in one call: the GPU kernels count in 32 bits
+
+
+class Conv3d(nn.Conv3d):
+    """nn.Conv3d that never takes the slow way on a CPU.
+
+    For a single fp32 video torch picks its slow native kernel while channels x frames x height <= 20480; asking oneDNN
+    directly is 2 to 12 times faster there. `as_released` leaves the choice to torch.
+    Mirrors: CogVideoXSafeConv3d, with the same cut of very large inputs along time.
+    """
+
+    def forward(
+        self, x: Float[Tensor, "b cin s h w"], as_released: bool = False
+    ) -> Float[Tensor, "b cout t h w"]:
+        if x.numel() > LARGEST:
+            k, parts = self.kernel_size[0] - 1, -(-x.numel() // LARGEST)
+            step = -(-(x.shape[2] - k) // parts)
+            starts = range(0, x.shape[2] - k, step)
+            return torch.cat([self._convolve(x[:, :, s : s + step + k], as_released) for s in starts], dim=2)
+        return self._convolve(x, as_released)
+
+    def _convolve(self, x: Tensor, as_released: bool) -> Tensor:
+        direct = x.device.type == "cpu" and x.dtype == self.weight.dtype == torch.float32
+        if as_released or not direct or torch.is_autocast_enabled("cpu") or not torch.backends.mkldnn.is_available():
+            return super().forward(x)
+        return torch.ops.aten.mkldnn_convolution(
+            x, self.weight, self.bias, self.padding, self.stride, self.dilation, self.groups
+        )
+
+
+class CausalConv3d(nn.Module):
+    """Convolve over (t, h, w) so that output frame t depends on input frames <= t only.
+
+    Pads: time on the left only, with the frames of the chunk before, or with the video's first frame repeated; space
+    on both sides, with zeros. A kernel of one frame needs no past and keeps none (diffusers keeps its whole input).
+    Paper: section 2.1 and figure 3. Mirrors: CogVideoXCausalConv3d with its default pad_mode; the cache is `stream`.
+    """
+
+    def __init__(self, c_in: int, c_out: int, kernel: int = 3):
+        super().__init__()
+        self.past_frames = kernel - 1
+        self.conv = Conv3d(c_in, c_out, kernel, padding=(0, kernel // 2, kernel // 2))
+
+    def forward(self, x: Float[Tensor, "b cin t h w"], stream: Stream) -> Float[Tensor, "b cout t h w"]:
+        if self.past_frames:
+            x = stream.with_past(self, x, self.past_frames)
+        return self.conv(x, stream.as_released)

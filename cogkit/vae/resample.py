@@ -1,0 +1,64 @@
+"""Half the size, twice the size, in space and in time. Frame 0 of a video is neither halved nor doubled in time."""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from cogkit.vae.stream import Map, Stream
+
+
+class Downsample(nn.Module):
+    """Time: the mean of two neighbouring frames, nothing learned. Space: a 3x3 convolution of stride 2 on each frame.
+
+    Space is padded with zeros on the right and at the bottom only; an odd height or width loses its last row.
+    Mirrors: CogVideoXDownsample3D.
+    """
+
+    def __init__(self, channels: int, compress_time: bool):
+        super().__init__()
+        self.compress_time = compress_time
+        self.conv = nn.Conv2d(channels, channels, 3, stride=2)
+
+    def forward(self, x: Map, stream: Stream) -> Float[Tensor, "b c t2 h2 w2"]:
+        if self.compress_time:
+            x = mean_of_pairs(x, stream.starts_alone(x))
+        return as_video(self.conv(F.pad(as_pictures(x), (0, 1, 0, 1))), len(x))
+
+
+class Upsample(nn.Module):
+    """Space: every pixel four times, then a 3x3 convolution on each frame. Time: every frame twice.
+
+    Mirrors: CogVideoXUpsample3D, which repeats the frames first and convolves each of them twice.
+    """
+
+    def __init__(self, channels: int, compress_time: bool):
+        super().__init__()
+        self.compress_time = compress_time
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Map, stream: Stream) -> Float[Tensor, "b c t2 h2 w2"]:
+        alone = stream.starts_alone(x)
+        x = as_video(self.conv(F.interpolate(as_pictures(x), scale_factor=2.0)), len(x))
+        return repeat_frames(x, 2, alone) if self.compress_time else x
+
+
+def mean_of_pairs(x: Map, alone: bool) -> Float[Tensor, "b c t2 h w"]:
+    """Frames (0, 1), (2, 3), ... averaged; or frame 0 as it is, then (1, 2), (3, 4), ..."""
+    pairs = x[:, :, 1:] if alone else x
+    means = (pairs[:, :, 0::2] + pairs[:, :, 1::2]) / 2
+    return torch.cat([x[:, :, :1], means], dim=2) if alone else means
+
+
+def repeat_frames(x: Map, times: int, alone: bool) -> Float[Tensor, "b c t2 h w"]:
+    """Every frame `times` times, except a frame 0 that stands alone. (`cat` keeps the memory format.)"""
+    copies = [1 if alone and k == 0 else times for k in range(x.shape[2])]
+    return torch.cat([x[:, :, k : k + 1] for k, n in enumerate(copies) for _ in range(n)], dim=2)
+
+
+def as_pictures(x: Map) -> Float[Tensor, "n c h w"]:
+    return x.transpose(1, 2).flatten(0, 1)
+
+
+def as_video(x: Float[Tensor, "n c h w"], batch: int) -> Map:
+    return x.unflatten(0, (batch, -1)).transpose(1, 2)
