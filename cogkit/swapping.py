@@ -90,7 +90,7 @@ def _check(name: str, stock) -> None:
     if not isinstance(stock, MODELS[name][0]):
         kind = f"{type(stock).__name__}, not a {MODELS[name][0].__name__}"
         raise SwapError(f"the {name} is a {kind}, and has no twin; leave it with {name}=False")
-    if any(hasattr(module, "_diffusers_hook") for module in stock.modules()):
+    if any(getattr(getattr(module, "_diffusers_hook", None), "hooks", None) for module in stock.modules()):
         raise SwapError(f"the {name} is under diffusers hooks (group offloading, a cache); enable them after the swap")
 
 
