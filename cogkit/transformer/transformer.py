@@ -1,0 +1,170 @@
+"""Noisy latents, text, a timestep -> v. The whole model on one page."""
+
+import json
+
+import torch
+from diffusers import CogVideoXTransformer3DModel
+from diffusers.configuration_utils import register_to_config
+from diffusers.models.modeling_outputs import Transformer2DModelOutput
+from diffusers.models.modeling_utils import ModelMixin
+from diffusers.utils import apply_lora_scale
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from cogkit.shapes import Latents
+from cogkit.transformer.adaln import FinalAdaLN
+from cogkit.transformer.block import ExpertBlock
+from cogkit.transformer.patch_embed import PatchEmbed
+from cogkit.transformer.patchify import patch_grid, unpatchify
+from cogkit.transformer.rope import Rotary
+from cogkit.transformer.timestep import TimestepEmbedding, sinusoid
+
+_LOADED_WITH = {"peft_config", "_hf_peft_config_loaded", "hf_quantizer", "is_quantized", "quantization_method"}
+
+
+class ConfigError(ValueError):
+    """A configuration, or an argument, that no released CogVideoX has."""
+
+
+class ExpertTransformer(CogVideoXTransformer3DModel):
+    """CogVideoXTransformer3DModel, written again to be read; it takes the place of the original in any pipeline.
+
+    It is a subclass for everything that is not arithmetic: loading, saving, offloading, quantising, LoRA and type
+    checks are diffusers' own. The modules and the forward pass are ours alone; neither the original's __init__ nor
+    its forward runs. Parameters have the original's names. Gradient checkpointing is not supported.
+    `as_released` (an attribute, not part of the config) brings the faults of the reference back:
+    - the 5B-I2V swaps its learned positions for sines and cosines when the frame count differs (else PositionError
+      for longer clips, and the front of the table for shorter ones);
+    - models with added positions take prompts of max_text_seq_length tokens only;
+    - an odd height or width loses its last row or column in silence, in 1.0 (else PatchError).
+    """
+
+    _supports_gradient_checkpointing = False
+    _no_split_modules = ["ExpertBlock", "PatchEmbed"]
+    as_released = False
+
+    @register_to_config
+    def __init__(
+        self,
+        num_attention_heads: int = 30,
+        attention_head_dim: int = 64,
+        in_channels: int = 16,  # 32 for image-to-video: the image's latents lie beside the noisy ones
+        out_channels: int = 16,
+        flip_sin_to_cos: bool = True,
+        freq_shift: int | float = 0,
+        time_embed_dim: int = 512,
+        ofs_embed_dim: int | None = None,
+        text_embed_dim: int = 4096,
+        num_layers: int = 30,
+        dropout: float = 0.0,
+        attention_bias: bool = True,
+        sample_width: int = 90,  # latent pixels
+        sample_height: int = 60,
+        sample_frames: int = 49,  # pixel frames, although the other two count latents: 13 latent frames
+        patch_size: int = 2,
+        patch_size_t: int | None = None,  # None is 1.0, 2 is 1.5
+        temporal_compression_ratio: int = 4,
+        max_text_seq_length: int = 226,
+        activation_fn: str = "gelu-approximate",
+        timestep_activation_fn: str = "silu",
+        norm_elementwise_affine: bool = True,
+        norm_eps: float = 1e-5,
+        spatial_interpolation_scale: int | float = 1.875,
+        temporal_interpolation_scale: int | float = 1.0,
+        use_rotary_positional_embeddings: bool = False,
+        use_learned_positional_embeddings: bool = False,
+        patch_bias: bool = True,
+    ):
+        ModelMixin.__init__(self)
+        if (activation_fn, timestep_activation_fn) != ("gelu-approximate", "silu"):
+            raise ConfigError(
+                f"activation_fn={activation_fn!r}, timestep_activation_fn={timestep_activation_fn!r}: every CogVideoX "
+                f"has 'gelu-approximate' and 'silu'; use these, or diffusers' class"
+            )
+        if use_learned_positional_embeddings and not use_rotary_positional_embeddings:
+            raise ConfigError("learned positions come with RoPE; set use_rotary_positional_embeddings=True too")
+        width = num_attention_heads * attention_head_dim
+        affine, eps = norm_elementwise_affine, norm_eps
+
+        self.patch_embed = PatchEmbed(self.config, width)
+        self.embedding_dropout = nn.Dropout(dropout)
+        self.time_embedding = TimestepEmbedding(width, time_embed_dim)
+        self.ofs_embedding = TimestepEmbedding(ofs_embed_dim, ofs_embed_dim) if ofs_embed_dim else None
+        self.transformer_blocks = nn.ModuleList(
+            ExpertBlock(
+                width, num_attention_heads, attention_head_dim, time_embed_dim, dropout, attention_bias, affine, eps
+            )
+            for _ in range(num_layers)
+        )
+        self.norm_final = nn.LayerNorm(width, eps, affine)
+        self.norm_out = FinalAdaLN(time_embed_dim, width, affine, eps)
+        self.proj_out = nn.Linear(width, out_channels * (patch_size_t or 1) * patch_size**2)
+
+    @apply_lora_scale("attention_kwargs")
+    def forward(
+        self,
+        hidden_states: Latents,
+        encoder_hidden_states: Float[Tensor, "b nt e"],
+        timestep: Tensor | int | float,
+        timestep_cond: Tensor | None = None,
+        ofs: Tensor | int | float | None = None,
+        image_rotary_emb: Rotary | None = None,
+        attention_kwargs: dict | None = None,
+        return_dict: bool = True,
+    ) -> Transformer2DModelOutput | tuple[Tensor]:
+        """v for noisy latents (hidden_states) and text (encoder_hidden_states); a number or one per clip as timestep.
+
+        Without image_rotary_emb (see `rotary_embedding`) nothing is rotated. Raises PatchError, PositionError.
+        """
+        latents, text, rotary = hidden_states, encoder_hidden_states, image_rotary_emb
+        if timestep_cond is not None:
+            raise ConfigError("timestep_cond has no weights in any CogVideoX; leave it out")
+        t, h, w = latents.shape[1], *latents.shape[3:]
+        dt, p = self.config.patch_size_t or 1, self.config.patch_size
+        grid = (t // dt, h // p, w // p) if self.as_released else patch_grid(t, h, w, dt, p)
+
+        temb = self.time_embedding(self._wave(timestep, self.proj_out.in_features, latents))
+        if self.ofs_embedding is not None:
+            temb = temb + self.ofs_embedding(self._wave(2.0 if ofs is None else ofs, self.config.ofs_embed_dim, latents))
+
+        tokens = self.embedding_dropout(self.patch_embed(text, latents, self.as_released))
+        text, video = tokens[:, : text.shape[1]], tokens[:, text.shape[1] :]
+        for block in self.transformer_blocks:
+            video, text = block(
+                hidden_states=video,
+                encoder_hidden_states=text,
+                temb=temb,
+                image_rotary_emb=rotary,
+                attention_kwargs=attention_kwargs,
+            )
+        v = self.proj_out(self.norm_out(self.norm_final(video), temb=temb))
+        v = unpatchify(v, grid, dt, p)
+        return Transformer2DModelOutput(sample=v) if return_dict else (v,)
+
+    def _wave(self, value: Tensor | int | float, width: int, like: Tensor) -> Float[Tensor, "b width"]:
+        value = torch.as_tensor(value, device=like.device).reshape(-1)
+        return sinusoid(value, width, self.config.flip_sin_to_cos, self.config.freq_shift).to(like.dtype)
+
+    @classmethod
+    def from_stock(cls, stock: CogVideoXTransformer3DModel, as_released: bool = False) -> "ExpertTransformer":
+        """The twin of a running model. It has no weights of its own: the layers that hold them are the same objects.
+
+        So whatever sits on a layer comes along: a LoRA, a quantised weight, an offloading hook. What is put on the
+        twin's layers later (another LoRA) is the twin's.
+        """
+        with torch.device("meta"):
+            twin = cls.from_config(stock.config)
+        for name, module in list(twin.named_modules()):
+            for buffer in module._buffers:
+                setattr(module, buffer, stock.get_buffer(f"{name}.{buffer}"))
+            if module._parameters:
+                twin.set_submodule(name, stock.get_submodule(name))
+        for name in _LOADED_WITH & vars(stock).keys():
+            setattr(twin, name, getattr(stock, name))
+        twin.as_released = as_released
+        return twin.train(stock.training)
+
+    def to_json_string(self) -> str:
+        """The saved config names the original class, so that a saved twin is an ordinary checkpoint."""
+        saved = json.loads(super().to_json_string()) | {"_class_name": CogVideoXTransformer3DModel.__name__}
+        return json.dumps(saved, indent=2, sort_keys=True) + "\n"
