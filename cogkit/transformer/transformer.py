@@ -164,6 +164,9 @@ class ExpertTransformer(CogVideoXTransformer3DModel):
         twin.as_released = as_released
         return twin.train(stock.training)
 
+    def enable_cache(self, config) -> None:
+        raise ConfigError("caches look for diffusers' own classes and would do nothing here; use them on the original")
+
     def to_json_string(self) -> str:
         """The saved config names the original class, so that a saved twin is an ordinary checkpoint."""
         saved = json.loads(super().to_json_string()) | {"_class_name": CogVideoXTransformer3DModel.__name__}

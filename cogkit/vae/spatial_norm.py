@@ -44,5 +44,7 @@ def scale_and_shift(
     h, w = scale.shape[3:]
     blocks = f.unflatten(4, (w, -1)).unflatten(3, (h, -1))
     scale, shift = (x[:, :, :, :, None, :, None] for x in (scale, shift))
-    out = None if torch.is_grad_enabled() else blocks
-    return torch.addcmul(shift, scale, blocks, out=out).flatten(5, 6).flatten(3, 4)
+    if torch.is_grad_enabled():
+        return torch.addcmul(shift, scale, blocks).flatten(5, 6).flatten(3, 4)
+    torch.addcmul(shift, scale, blocks, out=blocks)
+    return f

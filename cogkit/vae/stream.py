@@ -26,9 +26,7 @@ class Stream:
 
     def with_past(self, conv: nn.Module, x: Map, past_frames: int) -> Map:
         """`x` behind the frames that `conv` read before it: at the start of a video, its first frame repeated."""
-        tail = self.tails.get(conv)
-        if tail is None:
-            tail = x[:, :, :1].expand(-1, -1, past_frames, -1, -1)
-        x = torch.cat([tail, x], dim=2)
+        past = [self.tails[conv]] if conv in self.tails else [x[:, :, :1]] * past_frames
+        x = torch.cat([*past, x], dim=2)
         self.tails[conv] = x[:, :, -past_frames:].clone()  # a view would keep all of x alive
         return x
