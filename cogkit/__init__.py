@@ -11,6 +11,7 @@ _HOME = {
     "generate": "generation",
     "decode": "generation",
     "record_trajectory": "recording.trajectory",
+    "swap": "swapping",
     "read_clip": "clips",
     "write_clip": "clips",
     "filmstrip": "clips",

@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "plots": set(),
     "recording": set(),
     "lessons": {"teaching", "vae", "transformer", "sampler", "recording", "world", "checkpoints"},
+    "sampler": set(),
     "training": {"world", "clips", "checkpoints", "plots"},
 }
 EVERYONE_MAY = {"shapes"}
