@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 
 from cogkit.recording.layout import Anatomy, Layout
-from cogkit.recording.map_recorder import MapRecorder
+from cogkit.recording.map_recorder import MapRecorder, scratch
 from cogkit.recording.pattern import Pattern
 from cogkit.recording.tokens import GROUPS
 
@@ -29,7 +29,7 @@ class FrameToFrame(MapRecorder):
         passes = -(-(layout.frames + len(GROUPS)) // anatomy.head_width)
         self.work = 4 * self.calls * len(self.heads) * passes * layout.tokens**2 * anatomy.head_width
         self.width = layout.tokens * anatomy.head_width * 2
-        self.scratch = max(1, selector.chunk // (4 * self.width)) * 4 * self.width
+        self.scratch = scratch(selector.chunk, self.width, anatomy.heads)
 
     def groups(self, row: int, device) -> torch.Tensor:
         """(S, frames + kinds of text): which token belongs to which."""

@@ -79,7 +79,7 @@ class VideoToText(MapRecorder):
         multiply = layout.text * (anatomy.head_width + len(labels))
         self.work = 2 * self.calls * len(self.heads) * layout.video * multiply
         self.width = layout.video * (2 * layout.text + anatomy.head_width)
-        self.scratch = _scratch(selector.chunk, self.width)
+        self.scratch = scratch(selector.chunk, self.width, anatomy.heads)
 
     def slots(self, row: int) -> list[list[int] | None]:
         prompt, _ = self.text(row)
@@ -120,7 +120,7 @@ class Rows(MapRecorder):
         multiply = anatomy.head_width + (len(self.labels) if self.by_word else 0)
         self.work = round(2 * self.calls * len(self.heads) * asked * layout.tokens * multiply)
         self.width = round(asked + 1) * layout.tokens * 2 + layout.tokens * anatomy.head_width
-        self.scratch = _scratch(selector.chunk, self.width)
+        self.scratch = scratch(selector.chunk, self.width, anatomy.heads)
 
     def queries(self, row: int) -> tuple[list[int], list[list[int] | None] | None]:
         """The tokens to ask for, and which of them make up each word."""
@@ -161,6 +161,6 @@ def averaging(slots: list[list[int] | None], size: int, device) -> torch.Tensor:
     return matrix
 
 
-def _scratch(chunk: int, width: int) -> int:
-    """Bytes: as many heads as fit into the chunk, one at least."""
-    return max(1, chunk // (4 * width)) * 4 * width
+def scratch(chunk: int, width: int, heads: int) -> int:
+    """Bytes: as many heads of `width` numbers as fit into the chunk, one at least."""
+    return min(heads, max(1, chunk // (4 * width))) * 4 * width

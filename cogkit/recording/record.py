@@ -75,10 +75,13 @@ class Recording(Visitor):
         """What was recorded so far."""
         if self.store is None:
             raise RecordError("nothing has run inside of this recording")
+        if self._run is not None:
+            return self._run
         if isinstance(self.store, ZarrStore):
             if not self._closed:
                 raise RecordError("the run is still being written; look at it after the with block")
-            return open_run(self.sink)
+            self._run = open_run(self.sink)
+            return self._run
         slabs = defaultdict(list)
         for slab in self.store.slabs:
             slabs[slab.group].append(slab)
@@ -87,7 +90,9 @@ class Recording(Visitor):
             arrays = {p.name: (tuple(p.axes), self.store.arrays[group, p.name], p.notes) for p in parts}
             coords = {axis: labels for part in parts for axis, labels in part.coords.items()}
             datasets[group] = named(arrays, coords, self.notes["measured"].get(group, {}), self.notes)
-        return Run(datasets, self.notes)
+        found = Run(datasets, self.notes)
+        self._run = found if self._closed else None
+        return found
 
     def prompted(self, prompts, negatives) -> None:
         if self.layout is not None:
@@ -149,6 +154,7 @@ class Recording(Visitor):
         self.store.note(guidance=list(self.notes["guidance"]))
 
     missing = _attended = False
+    _run: Run | None = None
 
     def close(self) -> None:
         if self.store is not None and not self._closed:

@@ -87,14 +87,16 @@ class Run(Mapping):
 
 def named(arrays: dict[str, tuple], coords: dict[str, list], measured, notes: dict) -> xr.Dataset:
     """Arrays with axis labels; `arrays` is name -> (axes, values, attributes)."""
-    found = xr.Dataset(arrays).assign_coords({axis: labels for axis, labels in coords.items()})
-    steps = found.step.values
+    arrays = {name: xr.Variable(*array) for name, array in arrays.items()}
+    sizes = {axis: size for array in arrays.values() for axis, size in array.sizes.items()}
+    labels = {axis: range(size) for axis, size in sizes.items() if axis not in ("channel", "sample")} | coords
     for name in ("train_timestep", "alpha_bar", "sigma", "guidance"):
-        values = np.array([notes[name][step] if step < len(notes[name]) else np.nan for step in steps])
-        found = found.assign_coords({name: ("step", values)})
-    if "layer" in found.dims:
-        seen = [[layer in measured.get(str(step), ()) for layer in found.layer.values] for step in steps]
-        found["measured"] = (("step", "layer"), np.array(seen))
+        values = [notes[name][step] if step < len(notes[name]) else np.nan for step in coords["step"]]
+        labels[name] = ("step", np.array(values))
+    if "layer" in sizes:
+        seen = [[layer in measured.get(str(step), ()) for layer in coords["layer"]] for step in coords["step"]]
+        arrays["measured"] = (("step", "layer"), np.array(seen))
+    found = xr.Dataset(arrays, labels)
     return found.isel(sample=0, drop=True) if found.sizes.get("sample") == 1 else found
 
 
@@ -110,6 +112,6 @@ def open_run(folder: str | Path) -> Run:
     for group in groups:
         path = group.replace("->", "_to_")
         raw = xr.open_zarr(folder, group=path, consolidated=False, chunks=None, decode_cf=False)
-        arrays = {name: raw[name].variable for name in raw.data_vars}
+        arrays = {name: (raw[name].dims, raw[name].variable._data, raw[name].attrs) for name in raw.data_vars}
         datasets[group] = named(arrays, raw.attrs["coords"], notes["measured"].get(group, {}), notes)
     return Run(datasets, notes)
