@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from cogkit.recording.kernel import Heads, attend
+from cogkit.recording.kernel import AttentionError, Heads, attend
 
 SMALL = 0.05  # below this share of a row's mass left, its sums are taken anew instead of by subtraction
 
@@ -74,6 +74,9 @@ class Pattern:
             extra = raw * (self._weights(b, heads, slice(None), columns) - 1)
             shrink = (self._kernel_lse[b, heads] - self.lse[b, heads]).exp()[..., None]
             mass = (mass + extra @ groups[columns]) * shrink
+            for head, row in (shrink[..., 0] > 1 / SMALL).nonzero().tolist():
+                one = slice(heads.start + head, heads.start + head + 1)
+                mass[head, row] = self.rows(b, one, slice(row, row + 1))[0, 0] @ groups
         return mass
 
     def apply(self, edits: list[ColumnEdit]) -> None:
@@ -94,18 +97,23 @@ class Pattern:
                 moved = z[b, heads].float() + (raw * (weights - 1)) @ self.v[b, heads][:, columns].float()
                 self.z[b, heads] = (moved / share[..., None]).to(z.dtype)
                 self.lse[b, heads] += share.clamp(min=SMALL).log()
-                for head, row in (share < SMALL).nonzero().tolist():
-                    self._anew(b, heads.start + head, row)
+                for head in range(heads.start, heads.stop):
+                    rows = (share[head - heads.start] < SMALL).nonzero()[:, 0]
+                    for part in rows.split(max(1, self.chunk // (16 * self.q.shape[2]))):
+                        self._anew(b, slice(head, head + 1), part)
 
-    def _anew(self, b: int, head: int, row: int) -> None:
-        """One row, summed over its keys again: next to nothing of its mass was left to subtract from."""
-        one, query = slice(head, head + 1), slice(row, row + 1)
-        logits = (self.q[b, head, row].float() @ self.k[b, head].float().mT) * self.scale
-        renormalised = self._weights(b, one, query, slice(None), only_renormalised=True)[0, 0]
+    def _anew(self, b: int, head: slice, rows: Tensor) -> None:
+        """Sum these rows over their keys again: next to nothing of their mass was left to subtract from."""
+        if not len(rows):
+            return
+        logits = (self.q[b, head][:, rows].float() @ self.k[b, head].float().mT) * self.scale
+        renormalised = self._weights(b, head, rows, slice(None), only_renormalised=True)
         logits = logits + renormalised.log()
-        self.lse[b, head, row] = torch.logsumexp(logits, 0)
-        plain = self._weights(b, one, query, slice(None))[0, 0] / renormalised.clamp(min=1e-30)
-        self.z[b, head, row] = ((logits.softmax(0) * plain) @ self.v[b, head].float()).to(self.z.dtype)
+        if logits.isneginf().all(-1).any():
+            raise AttentionError(f"head {head.start}: every key of some query is knocked out; leave it one")
+        self.lse[b, head, rows] = torch.logsumexp(logits, -1)
+        plain = self._weights(b, head, rows, slice(None)) / renormalised.clamp(min=1e-30)
+        self.z[b, head, rows] = ((logits.softmax(-1) * plain) @ self.v[b, head].float()).to(self.z.dtype)
 
     def _raw(self, b: int, heads: slice, queries, columns, lse: Tensor | None = None) -> Float[Tensor, "head Q C"]:
         """exp(scale q k - LSE): the kernel's probabilities, before any weight."""

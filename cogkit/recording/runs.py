@@ -47,42 +47,47 @@ class Run(Mapping):
     def __len__(self) -> int:
         return len(self.datasets)
 
-    def word(self, word: str, show: str = "share", relation: str = "video->text") -> xr.DataArray:
-        """The map of a word over frame, y, x (and sample): the mean over everything else that was measured.
+    def word(
+        self, word: str, show: str = "share", relation: str = "video->text", branch: str | None = None
+    ) -> xr.DataArray:
+        """The map of a word over frame, y, x (and sample): the mean over the steps, layers and heads that were measured.
 
         `show`: "share" is its mass among the prompt's words, "mass" its probability, "lift" mass over that of uniform
         attention, per piece. The words "<prompt>", "<eos>" and "<pad>" are always there in "video->text".
+        `branch`: "cond" if it was recorded, else "uncond".
         """
-        lift = self._mean(relation)
-        words = lift.word.values.tolist()
-        if word not in words:
-            near = get_close_matches(word, words, n=3, cutoff=0.4) or words
-            raise RunError(f"{word!r} was not recorded in {relation!r}; nearest: {', '.join(near)}")
+        lift = self[relation]["lift"]
+        branch = branch or lift.branch.values.tolist()[-1]
+        words, branches = lift.word.values.tolist(), lift.branch.values.tolist()
+        for what, value, known in (("word", word, words), ("branch", branch, branches)):
+            if value not in known:
+                near = get_close_matches(value, known, n=3, cutoff=0.4) or known
+                raise RunError(f"{what} {value!r} was not recorded in {relation!r}; nearest: {', '.join(near)}")
+        lift = lift.sel(branch=branch, drop=True).astype("float32")
+        lift = lift.mean([axis for axis in ("step", "layer", "head") if axis in lift.dims])
         if show == "lift":
             return lift.sel(word=word, drop=True)
-        mass = lift * self.pieces(relation) / self.notes["tokens"]
+        mass = lift * self.pieces(relation).sel(branch=branch, drop=True) / self.notes["tokens"]
         if show == "mass":
             return mass.sel(word=word, drop=True)
-        if show == "share":
+        if show == "share" and "<prompt>" in words:
             return mass.sel(word=word, drop=True) / mass.sel(word="<prompt>", drop=True)
-        raise RunError(f"show={show!r} is unknown; there are 'share', 'mass' and 'lift'")
+        raise RunError(f"show={show!r} is unknown here; there are 'mass', 'lift', and 'share' in 'video->text'")
 
-    def mass(self, group: str, relation: str = "video->text") -> xr.DataArray:
+    def mass(self, group: str, relation: str = "video->text", branch: str | None = None) -> xr.DataArray:
         """Where queries spend their attention: on "prompt", "eos", "pad" or "video" keys, over frame, y, x."""
         if group == "video":
-            return 1 - sum(self.mass(mark, relation) for mark in MARKS)
+            return 1 - sum(self.mass(mark, relation, branch) for mark in MARKS)
         if group not in MARKS:
             raise RunError(f"{group!r} is no kind of token; there are {', '.join(MARKS)}, video")
-        return self.word(f"<{group}>", "mass", relation)
+        return self.word(f"<{group}>", "mass", relation, branch)
 
     def pieces(self, relation: str = "video->text") -> xr.DataArray:
-        """Token pieces of each word (those of the first recorded sample and branch)."""
+        """Token pieces of each word, over branch, (sample,) word: mass = lift x pieces / S."""
         lift = self[relation]["lift"]
-        return xr.DataArray(np.array(lift.attrs["pieces"][0]), dims="word", coords={"word": lift.word})
-
-    def _mean(self, relation: str) -> xr.DataArray:
-        lift = self[relation]["lift"].astype("float32")
-        return lift.mean([axis for axis in ("step", "branch", "layer", "head") if axis in lift.dims], keep_attrs=True)
+        axes = [axis for axis in ("branch", "sample", "word") if axis in lift.dims]
+        counts = np.array(lift.attrs["pieces"]).reshape([lift.sizes[axis] for axis in axes])
+        return xr.DataArray(counts, dims=axes, coords={axis: lift[axis] for axis in axes if axis in lift.coords})
 
 
 def named(arrays: dict[str, tuple], coords: dict[str, list], measured, notes: dict) -> xr.Dataset:

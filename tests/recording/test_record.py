@@ -1,5 +1,4 @@
 import gc
-import warnings
 
 import pytest
 import torch
@@ -196,9 +195,9 @@ def test_cached_steps_are_flagged_and_never_taken_for_measured(tiny_pipe, genera
 
 
 def test_a_budget_is_kept_and_the_message_names_the_knob(pipe, generate):
-    with pytest.raises(BudgetError, match=r"would keep .* its budget is 6 KB; heads='mean' in 'video->text'"):
+    with pytest.raises(BudgetError, match=r"would keep .* its budget is 13 KB; heads='mean' in 'video->text'"):
         maps = cogkit.maps("video->text", heads="each", dtype="float16", chunk=1)
-        with cogkit.record(pipe, maps, budget="6KB"):
+        with cogkit.record(pipe, maps, budget="13KB"):
             generate(pipe)
     with pytest.raises(BudgetError, match=r"steps=range\(0, 2, 2\) in 'blocks.\*.resid_post.video'"):
         with cogkit.record(pipe, cogkit.acts("blocks.*.resid_post.video", dtype="float16"), budget="9KB"):
@@ -215,7 +214,7 @@ def test_fifty_recordings_in_a_row_keep_nothing(pipe, generate):
         return sum(isinstance(thing, torch.Tensor) for thing in gc.get_objects())
 
     for turn in range(50):
-        with warnings.catch_warnings(), cogkit.record(pipe, *ALL[:4]) as rec:
+        with cogkit.record(pipe, ALL[0], cogkit.acts("blocks.1.attn.z")) as rec:
             generate(pipe, num_inference_steps=1)
         del rec
         if turn == 1:
