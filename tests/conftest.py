@@ -17,3 +17,48 @@ def nano():
     pipe = load("nano", dtype=torch.float32)
     pipe.set_progress_bar_config(disable=True)
     return pipe
+
+
+@pytest.fixture(scope="session")
+def tiny_pipe():
+    """tiny_pipe(kind="T2V" | "I2V", scheduler=..., **transformer config): a pipeline of random weights, built in no time."""
+    import diffusers
+    import torch
+    from transformers import AutoTokenizer, T5Config, T5EncoderModel
+
+    from cogkit.checkpoints import DATA
+
+    def build(kind="T2V", scheduler="CogVideoXDDIMScheduler", dtype=torch.float32, **changes):
+        torch.manual_seed(0)
+        config = {
+            "num_attention_heads": 2,
+            "attention_head_dim": 16,
+            "in_channels": 32 if kind == "I2V" else 16,
+            "time_embed_dim": 16,
+            "text_embed_dim": 32,
+            "num_layers": 2,
+            "sample_width": 8,
+            "sample_height": 8,
+            "sample_frames": 9,
+            "max_text_seq_length": 16,
+            "use_rotary_positional_embeddings": True,
+        }
+        transformer = diffusers.CogVideoXTransformer3DModel(**config | changes)
+        for parameter in transformer.parameters():  # attention that differs from uniform, biases that are not zero
+            torch.nn.init.normal_(parameter, std=0.2)
+        vae = diffusers.AutoencoderKLCogVideoX(block_out_channels=(8, 8, 8, 8), norm_num_groups=2, layers_per_block=1)
+        vae.register_to_config(scaling_factor=1.0, latent_channels=16)
+        t5 = T5Config(vocab_size=128, d_model=32, d_kv=8, d_ff=32, num_layers=1, num_heads=2)
+        pipe = getattr(diffusers, "CogVideoXPipeline" if kind == "T2V" else "CogVideoXImageToVideoPipeline")(
+            tokenizer=AutoTokenizer.from_pretrained(DATA / "nano" / "tokenizer"),
+            text_encoder=T5EncoderModel(t5).eval(),
+            vae=vae.eval(),
+            transformer=transformer.eval(),
+            scheduler=getattr(diffusers, scheduler)(
+                prediction_type="v_prediction", rescale_betas_zero_snr=True, timestep_spacing="trailing"
+            ),
+        ).to(dtype)
+        pipe.set_progress_bar_config(disable=True)
+        return pipe
+
+    return build

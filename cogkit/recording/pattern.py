@@ -1,0 +1,149 @@
+"""One attention call, open to questions: any columns, any rows, any sums of its probabilities, exact and in pieces.
+
+Edits of single columns go in here too, so that what is read afterwards is what the edited model did: with weights w
+(renormalised) and u (not), P'_ij = u_j w_j P_ij / D_i, D_i = 1 + sum_j (w_j - 1) P_ij. That is a low-rank correction of
+the kernel's output: z'_i = (z_i + sum_j (u_j w_j - 1) P_ij v_j) / D_i, identical to dense attention with log w added to
+the logits.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from cogkit.recording.kernel import AttentionError, Heads, attend
+
+SMALL = 0.05  # below this share of a row's mass left, its sums are taken anew instead of by subtraction
+
+
+@dataclass(frozen=True)
+class ColumnEdit:
+    """Multiply the probabilities of `columns` by `factor`, in some batch rows, heads (None: all) and queries (all)."""
+
+    columns: tuple[int, ...]
+    factor: float
+    batch: tuple[int, ...]
+    renormalise: bool = True
+    heads: tuple[int, ...] | None = None
+    queries: tuple[int, ...] | None = None
+
+
+class Pattern:
+    """The probabilities of one call. They are computed when asked for; `chunk` bounds the bytes of any answer's scratch.
+
+    Batch rows, heads and tokens are those of q, k, v: text tokens first. Everything is fp32.
+    """
+
+    def __init__(self, q: Heads, k: Heads, v: Heads, scale: float | None, chunk: int):
+        self.q, self.k, self.v, self.chunk = q, k, v, chunk
+        self.scale = q.shape[-1] ** -0.5 if scale is None else scale
+        self.z, self.lse = attend(q, k, v, self.scale, chunk)
+        self.edits: list[ColumnEdit] = []
+
+    def head_blocks(self, width: int) -> Iterator[slice]:
+        """Heads in blocks of which `width` fp32 numbers a head fit into the chunk."""
+        size = max(1, self.chunk // (4 * width))
+        for first in range(0, self.q.shape[1], size):
+            yield slice(first, min(first + size, self.q.shape[1]))
+
+    def columns(self, b: int, heads: slice, queries, columns) -> Float[Tensor, "head Q C"]:
+        """P of chosen key columns for chosen queries (slices or index tensors)."""
+        return self._raw(b, heads, queries, columns).mul_(self._weights(b, heads, queries, columns))
+
+    def rows(self, b: int, heads: slice, queries) -> Float[Tensor, "head Q S"]:
+        """P of chosen queries over all keys."""
+        return self.columns(b, heads, queries, slice(None))
+
+    def group_mass(
+        self, b: int, heads: slice, groups: Float[Tensor, "S group"]
+    ) -> Float[Tensor, "head S group"]:
+        """P @ groups for all queries, by a second fused call whose values are the group indicators."""
+        d, found = self.v.shape[-1], []
+        q, k = self.q[b : b + 1, heads], self.k[b : b + 1, heads]
+        for part in groups.split(d, dim=1):
+            values = F.pad(part, (0, d - part.shape[1])).to(q.dtype).expand(1, q.shape[1], -1, -1)
+            mass = F.scaled_dot_product_attention(q, k, values, scale=self.scale)
+            found.append(mass[0, ..., : part.shape[1]].float())
+        mass = torch.cat(found, -1)
+        columns = self._edited_columns(b)
+        if columns is not None:
+            raw = self._raw(b, heads, slice(None), columns, lse=self._kernel_lse)
+            extra = raw * (self._weights(b, heads, slice(None), columns) - 1)
+            shrink = (self._kernel_lse[b, heads] - self.lse[b, heads]).exp()[..., None]
+            mass = (mass + extra @ groups[columns]) * shrink
+            for head, row in (shrink[..., 0] > 1 / SMALL).nonzero().tolist():
+                one = slice(heads.start + head, heads.start + head + 1)
+                mass[head, row] = self.rows(b, one, slice(row, row + 1))[0, 0] @ groups
+        return mass
+
+    def apply(self, edits: list[ColumnEdit]) -> None:
+        """Change z and every later answer."""
+        if not edits:
+            return
+        self.edits, self._kernel_lse, z = edits, self.lse, self.z
+        self.lse, self.z = self.lse.clone(), torch.empty_like(z).copy_(z)
+        for b in range(self.q.shape[0]):
+            columns = self._edited_columns(b)
+            if columns is None:
+                continue
+            for heads in self.head_blocks(self.q.shape[2] * 4 * len(columns)):
+                raw = self._raw(b, heads, slice(None), columns)
+                renormalised = self._weights(b, heads, slice(None), columns, only_renormalised=True)
+                share = 1 + (raw * (renormalised - 1)).sum(-1)
+                weights = self._weights(b, heads, slice(None), columns)
+                moved = z[b, heads].float() + (raw * (weights - 1)) @ self.v[b, heads][:, columns].float()
+                self.z[b, heads] = (moved / share[..., None]).to(z.dtype)
+                self.lse[b, heads] += share.clamp(min=SMALL).log()
+                for head in range(heads.start, heads.stop):
+                    rows = (share[head - heads.start] < SMALL).nonzero()[:, 0]
+                    for part in rows.split(max(1, self.chunk // (16 * self.q.shape[2]))):
+                        self._anew(b, slice(head, head + 1), part)
+
+    def _anew(self, b: int, head: slice, rows: Tensor) -> None:
+        """Sum these rows over their keys again: next to nothing of their mass was left to subtract from."""
+        if not len(rows):
+            return
+        logits = (self.q[b, head][:, rows].float() @ self.k[b, head].float().mT) * self.scale
+        renormalised = self._weights(b, head, rows, slice(None), only_renormalised=True)
+        logits = logits + renormalised.log()
+        if logits.isneginf().all(-1).any():
+            raise AttentionError(f"head {head.start}: every key of some query is knocked out; leave it one")
+        self.lse[b, head, rows] = torch.logsumexp(logits, -1)
+        plain = self._weights(b, head, rows, slice(None)) / renormalised.clamp(min=1e-30)
+        self.z[b, head, rows] = ((logits.softmax(-1) * plain) @ self.v[b, head].float()).to(self.z.dtype)
+
+    def _raw(self, b: int, heads: slice, queries, columns, lse: Tensor | None = None) -> Float[Tensor, "head Q C"]:
+        """exp(scale q k - LSE): the kernel's probabilities, before any weight."""
+        lse = self.lse if lse is None else lse
+        q, k = self.q[b, heads][:, queries].float(), self.k[b, heads][:, columns].float()
+        return torch.baddbmm(-lse[b, heads][:, queries, None], q, k.mT, alpha=self.scale).exp_()
+
+    def _edited_columns(self, b: int) -> Tensor | None:
+        found = sorted({column for edit in self.edits if b in edit.batch for column in edit.columns})
+        return torch.tensor(found, device=self.q.device) if found else None
+
+    def _weights(self, b: int, heads: slice, queries, columns, only_renormalised: bool = False) -> Tensor | float:
+        """The product of all edits' factors, one number or (head, Q, C)."""
+        edits = [e for e in self.edits if b in e.batch and (e.renormalise or not only_renormalised)]
+        if not edits:
+            return torch.ones((), device=self.q.device)
+        count, tokens, device = self.q.shape[1], self.q.shape[2], self.q.device
+        weights = torch.ones((), device=device)
+        for edit in edits:
+            here = _chosen(edit.heads, count, device)[heads, None, None] & _chosen(edit.queries, tokens, device)[
+                None, queries, None
+            ]
+            here = here & _chosen(edit.columns, tokens, device)[None, None, columns]
+            weights = weights * torch.where(here, edit.factor, 1.0)
+        return weights
+
+
+def _chosen(indices: tuple[int, ...] | None, size: int, device) -> Bool[Tensor, " size"]:
+    if indices is None:
+        return torch.ones(size, dtype=torch.bool, device=device)
+    found = torch.zeros(size, dtype=torch.bool, device=device)
+    found[list(indices)] = True
+    return found

@@ -1,0 +1,169 @@
+"""One switchboard a pipeline: hooks on module paths carry every value past those who edit and then those who read.
+
+Instances are wrapped, classes never are: forward hooks on the modules, `scheduler.step` and `encode_prompt` on their
+objects, and a torch function mode that is on only inside of an `attn1` and sees its attention call. All of it is gone
+when the last visitor leaves. Editors come before readers, whoever entered first: a recording sees what was edited.
+"""
+
+import functools
+import inspect
+import weakref
+from contextlib import contextmanager
+
+import torch
+
+from cogkit.recording.block_taps import joined, tap_block
+from cogkit.recording.layout import Layout, patch_grid
+from cogkit.recording.tokens import text_slots
+from cogkit.recording.visitor import RecordError, Visitor
+
+
+_boards: "weakref.WeakKeyDictionary[torch.nn.Module, Board]" = weakref.WeakKeyDictionary()
+
+
+@contextmanager
+def visiting(pipe, *visitors: Visitor, prompt: str | list[str] | None = None):
+    """Within the block, the visitors see every run of `pipe`. `prompt` names the text when only embeddings are given."""
+    board = _boards.get(pipe.transformer)
+    if board is None:
+        board = _boards[pipe.transformer] = Board(pipe)
+    try:
+        board.enter(visitors)
+        if prompt is not None:
+            board.prompted([prompt] if isinstance(prompt, str) else list(prompt), None, None)
+        yield board
+    finally:
+        board.leave(visitors)
+        if not board.visitors:
+            _boards.pop(pipe.transformer, None)
+
+
+class Board:
+    def __init__(self, pipe):
+        transformer = pipe.transformer
+        if hasattr(transformer, "_orig_mod") or transformer._compiled_call_impl is not None:
+            raise RecordError("the transformer is compiled: its inside has no hook points; use it before torch.compile")
+        self.pipe, self.visitors, self._undo = pipe, [], []
+        self.layout: Layout | None = None
+        self.step, self.guided, self.texts = -1, None, ((), ())
+        self.attended: set[int] = set()  # layers whose attention ran in this step
+
+    def enter(self, visitors) -> None:
+        self.visitors = sorted([*self.visitors, *visitors], key=lambda visitor: not visitor.edits)
+        self._detach()  # the new ones may need more hooks
+        self._attach()
+
+    def leave(self, visitors) -> None:
+        self.visitors = [visitor for visitor in self.visitors if visitor not in visitors]
+        self._detach()
+        if self.visitors:
+            self._attach()
+
+    def _detach(self) -> None:
+        while self._undo:
+            self._undo.pop()()
+
+    def send(self, kind: str, layer: int | None, value):
+        """Past the visitors; returns the very same object when nobody edited it."""
+        for visitor in self.visitors:
+            if visitor.wants(kind, layer, self.step):
+                new = visitor.visit(kind, layer, value, self.step)
+                value = value if new is None or not visitor.edits else new
+        return value
+
+    def wanted(self, kind: str, layer: int | None) -> bool:
+        return any(visitor.wants(kind, layer, self.step) for visitor in self.visitors)
+
+    def _attach(self) -> None:
+        transformer, add = self.pipe.transformer, self._undo.append
+        kinds = frozenset().union(*(visitor.kinds for visitor in self.visitors))
+        add(transformer.register_forward_pre_hook(self._step_begins, with_kwargs=True, prepend=True).remove)
+        add(transformer.register_forward_hook(self._step_ends).remove)
+        add(transformer.time_embedding.register_forward_hook(lambda m, i, out: self.send("temb", None, out)).remove)
+        if kinds & {"embed.text", "embed.video"}:
+            add(transformer.patch_embed.register_forward_hook(self._embedded).remove)
+        for index, block in enumerate(transformer.transformer_blocks):
+            self._undo.extend(tap_block(self, index, block, kinds))
+        for kind, module in (("final.norm", transformer.norm_out), ("final.proj", transformer.proj_out)):
+            add(module.register_forward_hook(lambda m, i, out, kind=kind: self.send(kind, None, out)).remove)
+        add(_wrap(self.pipe.scheduler, "step", self._sampler_steps))
+        add(_wrap(self.pipe, "encode_prompt", self._prompt_comes))
+
+    def _prompt_comes(self, encode, *args, **kwargs):
+        given = inspect.signature(encode).bind(*args, **kwargs)
+        given.apply_defaults()
+        given = given.arguments
+        self.guided = given["do_classifier_free_guidance"]
+        self.prompted(given["prompt"], given["negative_prompt"], given["max_sequence_length"])
+        return encode(*args, **kwargs)
+
+    def prompted(self, prompt, negative, slots) -> None:
+        """A new run begins."""
+        self.step, self.layout = -1, None
+        slots = slots or self.pipe.transformer.config.max_text_seq_length
+        if prompt is not None:
+            prompts = [prompt] if isinstance(prompt, str) else prompt
+            negative = negative or ""
+            negatives = [negative] * len(prompts) if isinstance(negative, str) else negative
+            lay = functools.partial(text_slots, self.pipe.tokenizer, length=slots)
+            self.texts = tuple(tuple(lay(prompt=text) for text in texts) for texts in (prompts, negatives))
+        for visitor in self.visitors:
+            visitor.prompted(*self.texts)
+
+    def _step_begins(self, transformer, args, kwargs):
+        given = dict(zip(("hidden_states", "encoder_hidden_states", "timestep"), args, strict=False)) | kwargs
+        self.step += 1
+        self.attended = set()
+        if self.layout is None:
+            self.layout = self._lay_out(given)
+            for visitor in self.visitors:
+                visitor.begin(self.layout)
+
+    def _lay_out(self, given) -> Layout:
+        batch, frames, _, height, width = given["hidden_states"].shape
+        guided = self.guided if self.guided is not None else getattr(self.pipe, "_guidance_scale", 1.0) > 1
+        branches = ("uncond", "cond") if guided else ("cond",)
+        steps = getattr(self.pipe, "_num_timesteps", 1)
+        timesteps = [int(time) for time in self.pipe.scheduler.timesteps[-steps:].tolist()]
+        config = self.pipe.transformer.config
+        grid, latents = patch_grid(config, frames, height, width), (frames, config.out_channels, height, width)
+        text, samples = given["encoder_hidden_states"].shape[1], batch // len(branches)
+        fits = all(len(slots.ids) == text for slots in self.texts[0]) and len(self.texts[0]) == samples
+        texts = self.texts if fits else ((), ())
+        return Layout(samples, branches, text, *grid, latents, tuple(timesteps), *texts)
+
+    def _embedded(self, module, inputs, out):
+        text, video = out[:, : self.layout.text], out[:, self.layout.text :]
+        return joined(text, video, self.send("embed.text", None, text), self.send("embed.video", None, video))
+
+    def _step_ends(self, transformer, inputs, out):
+        for visitor in self.visitors:
+            visitor.step_done(self.step, self.attended)
+
+    def _sampler_steps(self, step, *args, **kwargs):
+        given = inspect.signature(step).bind(*args, **kwargs)
+        held = given.arguments
+        held["model_output"] = self.send("model_output", None, held["model_output"])
+        self.send("latents", None, held["sample"])
+        out = step(*given.args, **given.kwargs)
+        if self.wanted("x0", None):
+            found = out[1] if isinstance(out, tuple) and len(out) > 1 else getattr(out, "pred_original_sample", None)
+            if found is None:
+                raise RecordError(f"{type(self.pipe.scheduler).__name__}.step tells no x0; record without x0=True")
+            self.send("x0", None, found)
+        guidance = float(self.pipe.guidance_scale) if "uncond" in self.layout.branches else 1.0
+        for visitor in self.visitors:
+            visitor.sampled(guidance)
+        return out
+
+
+def _wrap(owner, name: str, around):
+    """Put `around(original, *args, **kwargs)` in the place of a method of this one object; returns the undoing."""
+    original, mine = getattr(owner, name), name in vars(owner)
+
+    @functools.wraps(original)
+    def wrapped(*args, **kwargs):
+        return around(original, *args, **kwargs)
+
+    setattr(owner, name, wrapped)
+    return lambda: setattr(owner, name, original) if mine else delattr(owner, name)

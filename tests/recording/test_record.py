@@ -1,0 +1,222 @@
+import gc
+
+import pytest
+import torch
+
+import cogkit
+from cogkit.recording.act_recorder import BranchError
+from cogkit.recording.plan import BudgetError
+from cogkit.recording.points import UnknownPoint
+from cogkit.recording.record import CachedSteps
+from cogkit.recording.selectors import SelectorError
+from cogkit.recording.tokens import UnknownWord
+from cogkit.recording.visitor import RecordError
+
+SELECTORS = {
+    "video->text": lambda: cogkit.maps("video->text", words=["circle"]),
+    "text->video": lambda: cogkit.maps("text->video", words=["circle"]),
+    "video->video": lambda: cogkit.maps("video->video", queries=[(0, 1, 2)]),
+    "frame->frame": lambda: cogkit.maps("frame->frame"),
+    "acts": lambda: cogkit.acts("*"),
+    "trajectory": lambda: cogkit.trajectory(model_output=True),
+}
+ALL = [make() for make in SELECTORS.values()]
+
+
+def traces(pipe):
+    """Everything on the pipeline that a recording could leave behind."""
+    hooks = [
+        (len(m._forward_hooks), len(m._forward_pre_hooks), len(m._forward_hooks_always_called), "forward" in vars(m))
+        for m in pipe.transformer.modules()
+    ]
+    return hooks, set(vars(pipe)), set(vars(pipe.scheduler)), torch._C._len_torch_function_stack()
+
+
+@pytest.mark.parametrize("selector", SELECTORS.values(), ids=SELECTORS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["fp32", "bf16"])
+def test_the_video_is_the_same_to_the_bit(tiny_pipe, generate, selector, dtype):
+    pipe = tiny_pipe(dtype=dtype)
+    plain = generate(pipe)
+    with cogkit.record(pipe, selector()):
+        recorded = generate(pipe)
+    assert torch.equal(plain, recorded)
+
+
+KINDS = {
+    "image to video": ({"kind": "I2V"}, {}),
+    "DPM scheduler": ({"scheduler": "CogVideoXDPMScheduler"}, {}),
+    "patches in time": ({"patch_size_t": 2, "patch_bias": False}, {}),
+    "not square": ({}, {"height": 32, "width": 96}),
+    "batch of two": ({}, {"prompt": ["a red circle", "a blue circle"]}),
+    "no guidance": ({}, {"guidance_scale": 1.0}),
+    "dynamic guidance": ({}, {"use_dynamic_cfg": True}),
+    "one frame": ({}, {"num_frames": 1}),
+    "sine positions": ({"use_rotary_positional_embeddings": False}, {}),
+    "embeddings": ({}, {"prompt": None}),
+}
+
+
+@pytest.mark.parametrize(("build", "call"), KINDS.values(), ids=KINDS)
+def test_any_cogvideox_pipeline_can_be_recorded(tiny_pipe, generate, build, call):
+    pipe, prompt = tiny_pipe(**build), None
+    if build.get("kind") == "I2V":
+        call = call | {"image": torch.rand(1, 3, 64, 64)}
+    if call.get("prompt", "") is None:
+        prompt = "a red circle"
+        positive, negative = pipe.encode_prompt(prompt, max_sequence_length=16)
+        call = call | {"prompt_embeds": positive, "negative_prompt_embeds": negative}
+    plain = generate(pipe, **call)
+    with cogkit.record(pipe, *ALL, prompt=prompt) as rec:
+        assert torch.equal(generate(pipe, **call), plain)
+    word = rec.run.word("circle")
+    grid = rec.run["text->video"].sizes
+    assert word.shape[-3:] == (grid["frame"], grid["y"], grid["x"])
+    assert bool(word.notnull().all()) and len(rec.run["latents"].step) == 2
+    pad, video = rec.run.mass("pad"), rec.run.mass("video")
+    assert bool(((pad > 0) & (video > 0) & (pad + video < 1)).all())
+
+
+def test_fused_projections_low_rank_adapters_and_offloading_can_be_recorded(tiny_pipe, generate):
+    class LowRank(torch.nn.Module):  # a linear with an adapter beside it, as LoRA puts it
+        def __init__(self, base):
+            super().__init__()
+            self.base_layer, self.down = base, torch.nn.Linear(base.in_features, 2)
+            self.up = torch.nn.Linear(2, base.out_features)
+
+        def forward(self, x):
+            return self.base_layer(x) + self.up(self.down(x))
+
+    def fuse(pipe):
+        pipe.transformer.fuse_qkv_projections()
+
+    def adapt(pipe):
+        for block in pipe.transformer.transformer_blocks:
+            block.attn1.to_q, block.norm1.linear = LowRank(block.attn1.to_q), LowRank(block.norm1.linear)
+
+    def offload(pipe):
+        from accelerate import cpu_offload
+
+        cpu_offload(pipe.transformer, execution_device=torch.device("cpu"))  # weights on meta between uses
+
+    for change in (fuse, adapt, offload):
+        pipe = tiny_pipe()
+        change(pipe)
+        plain, before = generate(pipe), traces(pipe)
+        with cogkit.record(pipe, *ALL) as rec:
+            assert torch.equal(generate(pipe), plain), change.__name__
+        assert rec.run.word("circle").notnull().all() and traces(pipe) == before
+
+
+def test_nothing_is_left_behind_whatever_happens(pipe, generate):
+    plain, before = generate(pipe), traces(pipe)
+    with cogkit.record(pipe, *ALL):
+        generate(pipe)
+    assert traces(pipe) == before
+
+    with pytest.raises(ZeroDivisionError), cogkit.record(pipe, *ALL):
+        generate(pipe, callback_on_step_end=lambda *_: 1 / 0)
+    assert traces(pipe) == before
+
+    ff = pipe.transformer.transformer_blocks[1].attn1.to_out[0]
+    handle = ff.register_forward_hook(lambda *_: 1 / 0)  # inside of the attention, where a function mode is on
+    with pytest.raises(ZeroDivisionError), cogkit.record(pipe, *ALL):
+        generate(pipe)
+    handle.remove()
+    assert traces(pipe) == before
+    assert torch.equal(generate(pipe), plain)
+
+
+def test_two_recordings_at_once_see_the_same(pipe, generate):
+    with cogkit.record(pipe, cogkit.acts("blocks.1.attn.z")) as one:
+        with cogkit.record(pipe, cogkit.acts("blocks.*.attn.z")) as other:
+            generate(pipe)
+        assert pipe.transformer._forward_hooks  # the outer one is still there
+    assert one.run["blocks.1.attn.z"].equals(other.run["blocks.1.attn.z"])
+
+
+def test_what_cannot_be_recorded_is_refused_with_near_matches(pipe, generate):
+    with pytest.raises(UnknownPoint, match=r"'blocks\.\*\.atn\.z'; nearest: blocks\.\d\.attn\.z"):
+        with cogkit.record(pipe, cogkit.acts("blocks.*.atn.z")):
+            pass
+    with pytest.raises(UnknownWord, match="no word 'circel'; nearest: circle"):
+        with cogkit.record(pipe, cogkit.maps("video->text", words=["circel"])):
+            generate(pipe)
+    with pytest.raises(UnknownPoint, match="layers=2 is out of range; there are 2: 0 to 1"):
+        with cogkit.record(pipe, cogkit.maps("video->text", layers=2)):
+            generate(pipe)
+    with pytest.raises(BranchError, match="branch='uncond'.*without guidance"):
+        with cogkit.record(pipe, cogkit.maps("video->text", branch="uncond")):
+            generate(pipe, guidance_scale=1.0)
+    with pytest.raises(IndexError, match="y=9 is outside of the token grid; it has 4: 0 to 3"):
+        with cogkit.record(pipe, cogkit.maps("video->video", queries=[(0, 9, 0)])):
+            generate(pipe)
+    with pytest.raises(SelectorError, match="relation='text->words' is unknown"):
+        cogkit.maps("text->words")
+    with pytest.raises(SelectorError, match=r"give the text: record\(prompt="):
+        positive, negative = pipe.encode_prompt("red", max_sequence_length=16)
+        with cogkit.record(pipe, cogkit.maps("video->text", words=["red"])):
+            generate(pipe, prompt=None, prompt_embeds=positive, negative_prompt_embeds=negative)
+    with pytest.raises(RecordError, match="holds one run"), cogkit.record(pipe, cogkit.trajectory()):
+        generate(pipe)
+        generate(pipe)
+
+
+def test_a_compiled_transformer_is_refused(tiny_pipe):
+    pipe = tiny_pipe()
+    pipe.transformer.compile()  # compiles nothing until it is called
+    with pytest.raises(RecordError, match="compiled.*before torch.compile"), cogkit.record(pipe, cogkit.trajectory()):
+        pass
+
+
+def test_a_selector_that_never_fired_is_an_error_that_names_causes(pipe, generate, tiny_pipe):
+    with pytest.raises(RecordError, match="this pipeline did not run.*cache hook"):
+        with cogkit.record(pipe, cogkit.trajectory()):
+            pass
+    other = tiny_pipe()
+    for block in other.transformer.transformer_blocks:  # an attention without scaled_dot_product_attention
+        block.attn1.forward = lambda hidden_states, encoder_hidden_states, **_: (hidden_states, encoder_hidden_states)
+    with pytest.raises(RecordError, match="'video->text' never fired. Likely causes: a cache hook.*torch.compile"):
+        with cogkit.record(other, cogkit.maps("video->text")):
+            generate(other)
+
+
+def test_cached_steps_are_flagged_and_never_taken_for_measured(tiny_pipe, generate):
+    pipe = tiny_pipe(num_layers=3)
+    pipe.transformer.enable_cache(
+        __import__("diffusers").FirstBlockCacheConfig(threshold=1e9)  # every step after the first is cached
+    )
+    with pytest.warns(CachedSteps, match="`measured` says which"):
+        with cogkit.record(pipe, cogkit.maps("video->text"), cogkit.acts("blocks.*.resid_post.video")) as rec:
+            generate(pipe)
+    for name in ("video->text", "resid_post.video"):
+        measured = rec.run.datasets[name].measured
+        assert measured.values[0].all() and not measured.values[1, 1:].any(), name
+    assert rec.run["video->text"].lift.isel(step=1, layer=1).isnull().all()
+
+
+def test_a_budget_is_kept_and_the_message_names_the_knob(pipe, generate):
+    with pytest.raises(BudgetError, match=r"would keep .* its budget is 13 KB; heads='mean' in 'video->text'"):
+        maps = cogkit.maps("video->text", heads="each", dtype="float16", chunk=1)
+        with cogkit.record(pipe, maps, budget="13KB"):
+            generate(pipe)
+    with pytest.raises(BudgetError, match=r"steps=range\(0, 2, 2\) in 'blocks.\*.resid_post.video'"):
+        with cogkit.record(pipe, cogkit.acts("blocks.*.resid_post.video", dtype="float16"), budget="9KB"):
+            generate(pipe)
+    with pytest.raises(BudgetError, match="budget='lots' is no size"), cogkit.record(pipe, ALL[0], budget="lots"):
+        generate(pipe)
+    with cogkit.record(pipe, *ALL, budget="100MB"):
+        generate(pipe)
+
+
+def test_fifty_recordings_in_a_row_keep_nothing(pipe, generate):
+    def alive():
+        gc.collect()
+        return sum(isinstance(thing, torch.Tensor) for thing in gc.get_objects())
+
+    for turn in range(50):
+        with cogkit.record(pipe, ALL[0], cogkit.acts("blocks.1.attn.z")) as rec:
+            generate(pipe, num_inference_steps=1)
+        del rec
+        if turn == 1:
+            before = alive()
+    assert alive() <= before
