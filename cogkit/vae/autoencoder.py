@@ -51,22 +51,22 @@ class CausalVAE(ModelMixin, AutoencoderMixin, ConfigMixin):
         self,
         in_channels: int = 3,
         out_channels: int = 3,
-        down_block_types: tuple[str, ...] = ("CogVideoXDownBlock3D",) * 4,
-        up_block_types: tuple[str, ...] = ("CogVideoXUpBlock3D",) * 4,
-        block_out_channels: tuple[int, ...] = (128, 256, 256, 512),
+        down_block_types: tuple[str, ...] | list[str] = ("CogVideoXDownBlock3D",) * 4,
+        up_block_types: tuple[str, ...] | list[str] = ("CogVideoXUpBlock3D",) * 4,
+        block_out_channels: tuple[int, ...] | list[int] = (128, 256, 256, 512),
         latent_channels: int = 16,
         layers_per_block: int = 3,
         act_fn: str = "silu",
-        norm_eps: float = 1e-6,
+        norm_eps: int | float = 1e-6,
         norm_num_groups: int = 32,
-        temporal_compression_ratio: float = 4,
+        temporal_compression_ratio: int | float = 4,
         sample_height: int = 480,
         sample_width: int = 720,
-        scaling_factor: float = 1.15258426,
-        shift_factor: float | None = None,
-        latents_mean: tuple[float, ...] | None = None,
-        latents_std: tuple[float, ...] | None = None,
-        force_upcast: float = True,
+        scaling_factor: int | float = 1.15258426,
+        shift_factor: int | float | None = None,
+        latents_mean: tuple | list | None = None,
+        latents_std: tuple | list | None = None,
+        force_upcast: bool | float = True,
         use_quant_conv: bool = False,
         use_post_quant_conv: bool = False,
         invert_scale_latents: bool = False,
@@ -138,7 +138,7 @@ class CausalVAE(ModelMixin, AutoencoderMixin, ConfigMixin):
     def encode_stream(self, pieces: Iterable[Map], frames: int | None = None) -> Iterator[Posterior]:
         """Encode a video that arrives in pieces of any length, in constant memory and without gradients.
 
-        Yields chunk by chunk; laid end to end, the means are those of `encode` on the whole clip, bit by bit.
+        Yields chunk by chunk; laid end to end, the means are those of `encode` under no_grad, bit by bit.
         `frames`, the length of the video, is only needed as released: StreamError without it. Raises SizeError at the
         end of a video that is not 4k + 1 frames long.
         """
@@ -152,7 +152,7 @@ class CausalVAE(ModelMixin, AutoencoderMixin, ConfigMixin):
     def decode_stream(self, pieces: Iterable[Map], latent_frames: int | None = None) -> Iterator[NewMap]:
         """Decode latents that arrive in pieces of any length, in constant memory and without gradients.
 
-        Yields 9, 8, 8, ... frames; laid end to end, they are what `decode` gives for the whole clip, bit by bit.
+        Yields 9, 8, 8, ... frames; laid end to end, they are what `decode` gives under no_grad, bit by bit.
         """
         chunks = cut(pieces, self.num_latent_frames_batch_size, latent_frames, self.as_released)
         network = without_gradients(self.decoder)

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "cogkit"
 MAY_IMPORT = {
     "world": set(),
+    "vae": set(),
     "transformer": set(),
     "plots": set(),
     "recording": set(),

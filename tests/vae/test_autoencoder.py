@@ -1,0 +1,92 @@
+"""What the readable VAE promises by itself: every 4k + 1 frames come back, the future never leaks, streams are exact."""
+
+import pytest
+import torch
+from diffusers import AutoencoderKLCogVideoX
+
+from cogkit.vae.autoencoder import CausalVAE
+
+TINY = dict(block_out_channels=(8, 8, 8, 16), layers_per_block=1, norm_num_groups=4)
+
+
+@pytest.fixture(autouse=True)
+def as_pipelines_run_it():
+    with torch.no_grad():
+        yield
+
+
+@pytest.fixture(scope="module")
+def vae():
+    torch.manual_seed(0)
+    return CausalVAE(**TINY).eval().requires_grad_(False)
+
+
+def video(frames, size=16):
+    return torch.rand(1, 3, frames, size, size, generator=torch.Generator().manual_seed(frames)) * 2 - 1
+
+
+def pieces(x, lengths):
+    done = 0
+    while done < x.shape[2]:
+        for n in lengths:
+            if done < x.shape[2]:
+                yield x[:, :, done : done + n]
+            done += n
+
+
+@pytest.mark.parametrize("frames", [1, 5, 9, 13, 17, 21, 49])
+def test_every_4k_plus_1_frames_come_back_as_they_came(vae, frames):
+    z = vae.encode(video(frames)).latent_dist.mode()
+    assert z.shape[2] == (frames - 1) // 4 + 1
+    assert vae.decode(z).sample.shape[2] == frames
+
+
+def test_the_reference_gives_8_frames_back_for_5_and_so_do_we_as_released(vae):
+    stock = vae.to_stock()
+    assert isinstance(stock, AutoencoderKLCogVideoX)
+    assert stock.decode(stock.encode(video(5)).latent_dist.mode()).sample.shape[2] == 8
+    released = CausalVAE.from_stock(stock, as_released=True)
+    assert released.decode(released.encode(video(5)).latent_dist.mode()).sample.shape[2] == 8
+
+
+@pytest.mark.parametrize("frames", [2, 4, 6, 8, 12])
+def test_other_frame_counts_are_refused_with_the_way_out(vae, frames):
+    with pytest.raises(ValueError, match=rf"{frames}.*\b{4 * (frames // 4) + 1}\b"):
+        vae.encode(video(frames))
+
+
+def test_no_chunk_sees_a_later_one(vae):
+    x = video(17)
+    z = vae.encode(x).latent_dist.mode()
+    x[:, :, 9:] = 0.0
+    changed = vae.encode(x).latent_dist.mode()
+    assert torch.equal(changed[:, :, :3], z[:, :, :3]) and not torch.equal(changed[:, :, 3:], z[:, :, 3:])
+
+
+@pytest.mark.parametrize(("frames", "lengths"), [(1, [1]), (17, [1]), (33, [3, 10, 1]), (257, [50])])
+def test_a_stream_cut_anywhere_is_the_whole_clip_bit_for_bit(vae, frames, lengths):
+    x = video(frames)
+    whole = vae.encode(x).latent_dist.mode()
+    streamed = torch.cat([p.mode() for p in vae.encode_stream(pieces(x, lengths))], dim=2)
+    assert torch.equal(streamed, whole)
+    decoded = torch.cat(list(vae.decode_stream(pieces(whole, lengths))), dim=2)
+    assert torch.equal(decoded, vae.decode(whole).sample)
+
+
+def test_a_stream_holds_one_chunk_however_long_the_video(vae):
+    """After frame 9000 of an endless video no more has been asked for than the chunk that is being encoded."""
+    asked = []
+
+    def endless():
+        while True:
+            asked.append(8)
+            yield video(8)
+
+    stream = vae.encode_stream(endless())
+    yielded = sum(next(stream).mode().shape[2] for _ in range(20))
+    assert 8 * len(asked) - 4 * yielded <= 16
+
+
+def test_a_stream_of_a_wrong_length_is_refused_at_its_end(vae):
+    with pytest.raises(ValueError, match="10"):
+        list(vae.encode_stream(pieces(video(10), [4])))
