@@ -150,7 +150,9 @@ def test_moving_and_training_the_twin_moves_and_trains_the_stock_module(pipe):
         with torch.no_grad():
             pipe.transformer.proj_out.weight.fill_(0.5)
         pipe.vae.train()
-    assert {p.dtype for p in pipe.transformer.parameters()} == {torch.bfloat16} == {p.dtype for p in pipe.vae.parameters()}
+    assert (
+        {p.dtype for p in pipe.transformer.parameters()} == {torch.bfloat16} == {p.dtype for p in pipe.vae.parameters()}
+    )
     assert (pipe.transformer.proj_out.weight == 0.5).all() and pipe.vae.training
 
 
@@ -158,6 +160,7 @@ def test_moving_and_training_the_twin_moves_and_trains_the_stock_module(pipe):
 @pytest.mark.parametrize("order", ["offload first", "swap first"])
 def test_offloading_goes_on_working(pipe, stock_frames, kind, order):
     """accelerate's hooks, which here offload from the CPU to the CPU: the mechanics are the same."""
+
     def offload():
         if kind == "model":
             return pipe.enable_model_cpu_offload(device="cpu")
@@ -314,4 +317,7 @@ def test_group_offloading_must_wait_until_after_the_swap(pipe):
 
 
 def test_the_shipped_checkpoint_was_not_touched():
-    assert json.loads((DATA / "nano" / "model_index.json").read_text())["vae"] == ["diffusers", "AutoencoderKLCogVideoX"]
+    assert json.loads((DATA / "nano" / "model_index.json").read_text())["vae"] == [
+        "diffusers",
+        "AutoencoderKLCogVideoX",
+    ]

@@ -12,7 +12,9 @@ class ActRecorder:
 
     work = scratch = 0
 
-    def __init__(self, kind, layers, steps, branches, dtype, layout: Layout, anatomy: Anatomy, group: str | None = None):
+    def __init__(
+        self, kind, layers, steps, branches, dtype, layout: Layout, anatomy: Anatomy, group: str | None = None
+    ):
         self.kind, self.layers, self.layout = kind, layers, layout
         self.steps, self.rows = set(steps), layout.batch_rows(branches)
         self.kinds, self.branches = frozenset({kind}), branches
@@ -37,7 +39,10 @@ class ActRecorder:
             yield self.slabs[0], value
         else:
             chosen = value if len(self.rows) == value.shape[0] else value[self.rows]
-            yield self.slabs[0], chosen.reshape(len(self.branches), self.layout.samples, *self.slabs[0].shape[-_rest(self):])
+            yield (
+                self.slabs[0],
+                chosen.reshape(len(self.branches), self.layout.samples, *self.slabs[0].shape[-_rest(self) :]),
+            )
 
 
 def _rest(recorder: ActRecorder) -> int:

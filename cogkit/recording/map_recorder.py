@@ -116,7 +116,10 @@ class Rows(MapRecorder):
             self.slab("lift", grid, {axis: self.labels}),
             self.slab("mass", {axis: len(self.labels), "group": 4}, {axis: self.labels, "group": groups}, "float32"),
         ]
-        counts = [[1] * len(self.labels) if words is None else [len(w or ()) for w in words] for _, words in map(self.queries, self.rows)]
+        counts = [
+            [1] * len(self.labels) if words is None else [len(w or ()) for w in words]
+            for _, words in map(self.queries, self.rows)
+        ]
         self.slabs[0].notes["pieces"] = counts
         asked = sum(len(self.queries(row)[0]) for row in self.rows) / len(self.rows)
         multiply = anatomy.head_width + (len(self.labels) if self.by_word else 0)

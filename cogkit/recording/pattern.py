@@ -57,9 +57,7 @@ class Pattern:
         """P of chosen queries over all keys."""
         return self.columns(b, heads, queries, slice(None))
 
-    def group_mass(
-        self, b: int, heads: slice, groups: Float[Tensor, "S group"]
-    ) -> Float[Tensor, "head S group"]:
+    def group_mass(self, b: int, heads: slice, groups: Float[Tensor, "S group"]) -> Float[Tensor, "head S group"]:
         """P @ groups for all queries, by a second fused call whose values are the group indicators."""
         d, found = self.v.shape[-1], []
         q, k = self.q[b : b + 1, heads], self.k[b : b + 1, heads]
@@ -133,9 +131,10 @@ class Pattern:
         count, tokens, device = self.q.shape[1], self.q.shape[2], self.q.device
         weights = torch.ones((), device=device)
         for edit in edits:
-            here = _chosen(edit.heads, count, device)[heads, None, None] & _chosen(edit.queries, tokens, device)[
-                None, queries, None
-            ]
+            here = (
+                _chosen(edit.heads, count, device)[heads, None, None]
+                & _chosen(edit.queries, tokens, device)[None, queries, None]
+            )
             here = here & _chosen(edit.columns, tokens, device)[None, None, columns]
             weights = weights * torch.where(here, edit.factor, 1.0)
         return weights

@@ -47,8 +47,15 @@ class Plan:
         rows = [(c.selector, in_bytes(c.kept), in_bytes(c.scratch), f"{c.share:.2%}") for c in self.costs]
         rows = [("selector", "kept", "scratch", "extra work"), *rows]
         widths = [max(len(row[column]) for row in rows) for column in range(4)]
-        lines = ["  ".join(cell.ljust(w) if not i else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))) for row in rows]
-        return "\n".join([*lines, f"memory {in_bytes(self.memory)}, disk {in_bytes(self.disk)}, work +{self.share:.2%}"])
+        lines = [
+            "  ".join(
+                cell.ljust(w) if not i else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+            )
+            for row in rows
+        ]
+        return "\n".join(
+            [*lines, f"memory {in_bytes(self.memory)}, disk {in_bytes(self.disk)}, work +{self.share:.2%}"]
+        )
 
 
 def make_plan(selectors: Sequence, layout: Layout, sizes: Anatomy, to_disk: bool, fused_lse: bool = True) -> Plan:
@@ -116,7 +123,9 @@ def check_budget(selectors: Sequence, layout: Layout, sizes: Anatomy, to_disk: b
         smaller = make_plan([*selectors[:heavy], changed, *selectors[heavy + 1 :]], layout, sizes, to_disk).total
         if smaller <= limit:
             raise BudgetError(f"{what}; {knob} in {label(changed)!r} brings it to {in_bytes(smaller)}")
-    raise BudgetError(f"{what}; no single knob brings it under: of {label(selectors[heavy])!r} record fewer layers and steps")
+    raise BudgetError(
+        f"{what}; no single knob brings it under: of {label(selectors[heavy])!r} record fewer layers and steps"
+    )
 
 
 def knobs(selector, layout: Layout, sizes: Anatomy):

@@ -146,7 +146,9 @@ class Recording(Visitor):
             layers = {layer for s, layer in self.fired[number] if s == step and layer is not None}
             seen = sorted(layers & attended if self._attended else layers)
             self.notes["measured"].setdefault(part.slabs[0].group, {})[str(step)] = seen
-            self.missing = self.missing or (step in part.steps and part.layers is not None and len(seen) < len(part.layers))
+            self.missing = self.missing or (
+                step in part.steps and part.layers is not None and len(seen) < len(part.layers)
+            )
         self.store.note(measured=deepcopy(self.notes["measured"]))
 
     def sampled(self, guidance: float) -> None:

@@ -51,7 +51,9 @@ class Maps:
     def check_words(self, prompts: tuple[TextSlots, ...]) -> None:
         """Raises UnknownWord if no prompt has one of the words, SelectorError if there are words but no prompt."""
         if self.words and not prompts:
-            raise SelectorError("the pipeline got embeddings, so words have no slots; give the text: record(prompt=...)")
+            raise SelectorError(
+                "the pipeline got embeddings, so words have no slots; give the text: record(prompt=...)"
+            )
         for word in self.words or ():
             refused = [_refusal(slots, word) for slots in prompts]
             if all(refused):

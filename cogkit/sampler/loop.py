@@ -12,7 +12,9 @@ from cogkit.sampler.prediction import noise_from_v, x0_from_v
 from cogkit.sampler.schedule import Level, Schedule, next_timestep
 from cogkit.shapes import Latents
 
-Denoise = Callable[[Tensor, int], Tensor | tuple[Tensor, Tensor]]  # (latents, train_timestep) -> v, or the pair to guide
+Denoise = Callable[
+    [Tensor, int], Tensor | tuple[Tensor, Tensor]
+]  # (latents, train_timestep) -> v, or the pair to guide
 
 
 class DenoiseError(ValueError):

@@ -126,4 +126,6 @@ def _betas(config: Mapping) -> Float[Tensor, " T"]:
     if kind == "squaredcos_cap_v2":  # arXiv:2102.09672, equation 17
         cosine = [math.cos((i / count + 0.008) / 1.008 * math.pi / 2) ** 2 for i in range(count + 1)]
         return torch.tensor([min(1 - after / now, 0.999) for now, after in zip(cosine, cosine[1:], strict=False)])
-    raise ScheduleError(f"beta_schedule={kind!r} is unknown; use scaled_linear (as released), linear, squaredcos_cap_v2")
+    raise ScheduleError(
+        f"beta_schedule={kind!r} is unknown; use scaled_linear (as released), linear, squaredcos_cap_v2"
+    )

@@ -38,6 +38,4 @@ def patchify(latents: Latents, dt: int = 1, p: int = 2) -> Patches:
 def unpatchify(patches: Patches, grid: Grid, dt: int = 1, p: int = 2) -> Latents:
     """Exact inverse of `patchify`. Mirrors: the end of CogVideoXTransformer3DModel.forward."""
     t, y, x = grid
-    return rearrange(
-        patches, "b (t y x) (c dt dy dx) -> b (t dt) c (y dy) (x dx)", t=t, y=y, x=x, dt=dt, dy=p, dx=p
-    )
+    return rearrange(patches, "b (t y x) (c dt dy dx) -> b (t dt) c (y dy) (x dx)", t=t, y=y, x=x, dt=dt, dy=p, dx=p)

@@ -17,9 +17,7 @@ class Conv3d(nn.Conv3d):
     Mirrors: CogVideoXSafeConv3d, with the same cut of very large inputs along time.
     """
 
-    def forward(
-        self, x: Float[Tensor, "b cin s h w"], as_released: bool = False
-    ) -> Float[Tensor, "b cout t h w"]:
+    def forward(self, x: Float[Tensor, "b cin s h w"], as_released: bool = False) -> Float[Tensor, "b cout t h w"]:
         if x.numel() > LARGEST:
             k, parts = self.kernel_size[0] - 1, -(-x.numel() // LARGEST)
             step = -(-(x.shape[2] - k) // parts)

@@ -1,6 +1,5 @@
 """How a video goes through a network: in chunks, each with what the one before left behind, and in tiles if asked."""
 
-
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 

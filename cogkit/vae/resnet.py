@@ -83,9 +83,7 @@ class UpRow(Row):
         width = self.resnets[-1].conv2.conv.out_channels
         self.upsamplers = nn.ModuleList([Upsample(width, compress_time)] if resample else [])
 
-    def forward(
-        self, x: Float[Tensor, "b cin t h w"], stream: Stream, z: Latents
-    ) -> Float[Tensor, "b cout t2 h2 w2"]:
+    def forward(self, x: Float[Tensor, "b cin t h w"], stream: Stream, z: Latents) -> Float[Tensor, "b cout t2 h2 w2"]:
         x = super().forward(x, stream, z)
         for upsample in self.upsamplers:
             x = upsample(x, stream)

@@ -31,7 +31,9 @@ def stock_of(variant, seed=0, **changes):
     model = CogVideoXTransformer3DModel(**sizes).eval()
     with torch.no_grad():
         for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
-            if tensor.ndim == 1 or (name.endswith("pos_embedding") and model.patch_embed.use_learned_positional_embeddings):
+            if tensor.ndim == 1 or (
+                name.endswith("pos_embedding") and model.patch_embed.use_learned_positional_embeddings
+            ):
                 tensor += 0.3 * torch.randn_like(tensor)
     return model
 
@@ -241,7 +243,9 @@ def test_group_offloading_works(kind):
     wanted = stock(**inputs).sample
     twin = ExpertTransformer.from_stock(stock)
     cpu = torch.device("cpu")
-    twin.enable_group_offload(cpu, cpu, offload_type=kind, **({"num_blocks_per_group": 1} if kind == "block_level" else {}))
+    twin.enable_group_offload(
+        cpu, cpu, offload_type=kind, **({"num_blocks_per_group": 1} if kind == "block_level" else {})
+    )
     assert torch.equal(twin(**inputs).sample, wanted)
 
 

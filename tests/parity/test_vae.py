@@ -8,7 +8,9 @@ from cogkit.checkpoints import load
 from cogkit.vae.autoencoder import CausalVAE, VAEConfigError
 
 BOUND = 1e-5  # fp32, where the twin adds in another order
-TINY = dict(block_out_channels=(8, 16, 16, 32), layers_per_block=1, norm_num_groups=4, sample_height=64, sample_width=64)
+TINY = dict(
+    block_out_channels=(8, 16, 16, 32), layers_per_block=1, norm_num_groups=4, sample_height=64, sample_width=64
+)
 
 
 @pytest.fixture(autouse=True)

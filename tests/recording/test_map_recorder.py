@@ -105,7 +105,11 @@ def test_chosen_heads_layers_steps_and_branch_are_slices_of_the_whole(by_head, t
     with cogkit.record(pipe, some) as rec:
         generate(pipe, prompt=PROMPTS, height=32, width=96)
     found = rec.run["video->text"].lift
-    assert found.layer.values.tolist() == [1] and found.step.values.tolist() == [1] and found["head"].values.tolist() == [1]
+    assert (
+        found.layer.values.tolist() == [1]
+        and found.step.values.tolist() == [1]
+        and found["head"].values.tolist() == [1]
+    )
     whole = by_head[0]["video->text"].lift.sel(layer=[1], step=[1], head=[1], branch=["uncond"]).sel(word=found.word)
     torch.testing.assert_close(torch.from_numpy(found.values), torch.from_numpy(whole.values), equal_nan=True)
 

@@ -4,7 +4,11 @@ from cogkit.recording.points import UnknownPoint, all_points, choose, match_poin
 
 
 def test_patterns_choose_points_in_the_order_in_which_data_passes_them():
-    assert [str(p) for p in match_points(("blocks.1.attn.[qz]", "temb"), 2)] == ["temb", "blocks.1.attn.q", "blocks.1.attn.z"]
+    assert [str(p) for p in match_points(("blocks.1.attn.[qz]", "temb"), 2)] == [
+        "temb",
+        "blocks.1.attn.q",
+        "blocks.1.attn.z",
+    ]
     assert len(match_points(("blocks.*.adaln*.gate.*",), 3)) == 3 * 2 * 2
     assert len(match_points(("*",), 2)) == len(all_points(2)) == len(set(all_points(2)))
 

@@ -1,7 +1,15 @@
 import pytest
 import torch
 
-from cogkit.sampler.schedule import CLEAN, Schedule, ScheduleError, cogvideox, next_timestep, shift_snr, spaced_timesteps
+from cogkit.sampler.schedule import (
+    CLEAN,
+    Schedule,
+    ScheduleError,
+    cogvideox,
+    next_timestep,
+    shift_snr,
+    spaced_timesteps,
+)
 
 
 def ladder(timesteps, steps=None):
