@@ -116,9 +116,8 @@ class ExpertTransformer(CogVideoXTransformer3DModel):
 
         temb = self.time_embedding(self._wave(timestep, self.patch_embed.width, latents))
         if self.ofs_embedding is not None:
-            temb = temb + self.ofs_embedding(
-                self._wave(2.0 if ofs is None else ofs, self.config.ofs_embed_dim, latents)
-            )
+            ofs = 2.0 if ofs is None else ofs
+            temb = temb + self.ofs_embedding(self._wave(ofs, self.config.ofs_embed_dim, latents))
 
         tokens = self.embedding_dropout(self.patch_embed(text, latents, self.as_released))
         text, video = tokens[:, : text.shape[1]], tokens[:, text.shape[1] :]

@@ -40,6 +40,17 @@ def test_with_closed_gates_in_front_of_attention_no_token_hears_of_another(block
     assert not torch.equal(after[:, 0], before[:, 0]) and torch.equal(after[:, 1:], before[:, 1:])
 
 
+def test_both_streams_keep_what_attention_and_the_feed_forward_say(block):
+    video, text, temb = tokens()
+    normed = block.norm1(video, text, temb)
+    for_video, for_text = block.attn1(normed.video, normed.text)
+    mid = video + normed.video_gate * for_video, text + normed.text_gate * for_text
+    normed = block.norm2(*mid, temb)
+    out = block(video, text, temb)
+    torch.testing.assert_close(out[0], mid[0] + normed.video_gate * block.ff(normed.video))
+    torch.testing.assert_close(out[1], mid[1] + normed.text_gate * block.ff(normed.text))
+
+
 def test_attention_comes_first_and_the_feed_forward_reads_what_it_left(block):
     order = []
     for name in ("norm1", "attn1", "norm2", "ff"):
