@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from cogkit.recording.kernel import fused
-from cogkit.recording.layout import Anatomy, Layout, anatomy, patch_grid
+from cogkit.recording.layout import Anatomy, Layout, patch_grid
 from cogkit.recording.store import WAITING
 from cogkit.recording.tokens import text_slots
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from cogkit.recording.layout import Layout, anatomy
-from cogkit.recording.plan import Plan, check_budget, has_fused_lse, label, make_plan, planned_layout
+from cogkit.recording.plan import Plan, check_budget, has_fused_lse, make_plan, planned_layout
 from cogkit.recording.points import match_points
 from cogkit.recording.runs import Run, named, open_run
 from cogkit.recording.selectors import Acts, Maps, Trajectory

@@ -85,7 +85,7 @@ class ZarrStore:
             try:
                 if self._error is None:
                     job()
-            except BaseException as error:  # noqa: BLE001  told to the run at its next write
+            except BaseException as error:
                 self._error = error
 
     def close(self) -> None:

@@ -17,7 +17,6 @@ from cogkit.recording.layout import Layout, patch_grid
 from cogkit.recording.tokens import text_slots
 from cogkit.recording.visitor import RecordError, Visitor
 
-
 _boards: "weakref.WeakKeyDictionary[torch.nn.Module, Board]" = weakref.WeakKeyDictionary()
 
 

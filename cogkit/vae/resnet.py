@@ -8,7 +8,7 @@ from cogkit.vae.causal_conv import CausalConv3d, Conv3d
 from cogkit.vae.group_norm import GroupNorm
 from cogkit.vae.resample import Downsample, Upsample
 from cogkit.vae.spatial_norm import SpatialNorm
-from cogkit.vae.stream import Map, Stream
+from cogkit.vae.stream import Stream
 
 Latents = Float[Tensor, "b cz tz hz wz"]
 
