@@ -74,7 +74,7 @@ def test_training_can_go_on_from_a_pipeline_folder(runs, tiny, tmp_path):
     folder, _, transformer = runs
     recipe = tmp_path / "on.toml"
     text = (RECIPES / "smoke-transformer.toml").read_text()
-    recipe.write_text(f'start = "{tiny}"\n' + text.replace("steps = 40", "steps = 1"))
+    recipe.write_text(f'start = "{tiny}"\n' + text.replace("steps = 80", "steps = 1"))
     assert (
         main(["train", "transformer", "--config", str(recipe), "--folder", str(tmp_path), "--vae", str(folder / "vae")])
         == 0
