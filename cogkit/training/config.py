@@ -41,6 +41,7 @@ class Config:
     weight_decay: float = 1e-4
     optimiser: str = "adamw"  # "muon": Muon for the matrices of the transformer's blocks, AdamW for the rest
     compile: bool = False  # torch.compile for the transformer's blocks: a fifth faster, wants a C++ compiler
+    alignment: float = 0.0  # transformer: weight of the second lesson for the early blocks (alignment.py)
     clip_norm: float = 1.0
     average_decay: float = 0.999
     note_every: int = 20

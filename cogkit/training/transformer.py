@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from cogkit.checkpoints import load
 from cogkit.shapes import PATCH, SPATIAL, latent_frames
+from cogkit.training.alignment import Overhear, alignment_head, alignment_loss
 from cogkit.training.config import Config
 from cogkit.training.dense_attention import DenseAttention
 from cogkit.training.diffusion import add_noise, new_scheduler
@@ -80,8 +81,13 @@ class TransformerTask:
             pipe = load(config.start, torch.float32)
             for name, module in self.model.items():
                 module.load_state_dict(getattr(pipe, name).state_dict())
+        blocks = self.model["transformer"].transformer_blocks
+        if config.alignment:
+            self.model["alignment"] = alignment_head(self.model["transformer"].norm_final.normalized_shape[0])
+            self.halfway = Overhear()
+            blocks[len(blocks) // 2 - 1].register_forward_hook(self.halfway)
         if config.compile:
-            for block in self.model["transformer"].transformer_blocks:
+            for block in blocks:
                 block.compile(dynamic=False)
         self.alpha_bars = new_scheduler().alphas_cumprod
         self.stores: dict[int, LatentStore] = {}
@@ -114,7 +120,7 @@ class TransformerTask:
         generator = torch.Generator().manual_seed(int(dice.integers(2**62)))
         slots = int(dice.choice(stage.text_slots))
         timesteps = explicit_uniform(sum(group.clips for group in stage.groups), generator)
-        squared, count, notes = 0.0, 0, {}
+        squared, count, aligned, notes = 0.0, 0, 0.0, {}
         for group in stage.groups:
             store = self.stores[group.size]
             chosen = dice.integers(len(store.scenes), size=group.clips)
@@ -125,7 +131,13 @@ class TransformerTask:
             error = self._error(self.model, x0, noise, t, prompts, slots, group.size, group.frames)
             squared, count = squared + error.sum(), count + error.numel()
             notes[f"loss_{group.size}_{group.frames}"] = float(error.detach().mean())
-        return squared / count, notes
+            if self.config.alignment:
+                scenes = [store.scenes[k] for k in chosen]
+                head = self.model["alignment"]
+                aligned += alignment_loss(head, self.halfway.tokens, scenes, group.size, group.frames) / len(stage.groups)
+        if not self.config.alignment:
+            return squared / count, notes
+        return squared / count + self.config.alignment * aligned, notes | {"alignment": float(aligned.detach())}
 
     @torch.no_grad()
     def validate(self, model: nn.Module) -> dict[str, float]:
