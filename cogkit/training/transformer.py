@@ -87,6 +87,7 @@ class TransformerTask:
             self.halfway = Overhear()
             blocks[len(blocks) // 2 - 1].register_forward_hook(self.halfway)
         if config.compile:
+            torch._dynamo.config.recompile_limit = 64  # sizes x durations x text slots; beyond it blocks run uncompiled
             for block in blocks:
                 block.compile(dynamic=False)
         self.alpha_bars = new_scheduler().alphas_cumprod
