@@ -12,6 +12,7 @@ _HOME = {
     "decode": "generation",
     "record": "recording.record",
     "maps": "recording.selectors",
+    "concepts": "recording.concepts",
     "acts": "recording.selectors",
     "trajectory": "recording.selectors",
     "open_run": "recording.runs",
