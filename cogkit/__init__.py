@@ -14,6 +14,7 @@ _HOME = {
     "maps": "recording.selectors",
     "concepts": "recording.concepts",
     "acts": "recording.selectors",
+    "Recipe": "recording.recipes",
     "trajectory": "recording.selectors",
     "open_run": "recording.runs",
     "modulation_table": "recording.modulation",

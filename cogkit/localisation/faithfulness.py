@@ -96,7 +96,7 @@ def highlighted(word_map: Float[np.ndarray, "t y x"], tokens: int) -> Region:
 
 
 def moved(region: Region, count: int, seed: int) -> list[Region]:
-    """`count` copies of the region, each moved (around the edges) by a random shift along y and x, none left in place."""
+    """`count` copies of the region, each moved by a random shift along y and x, around the edges."""
     _, height, width = region.shape
     shifts = np.random.default_rng(seed).permutation(np.arange(1, height * width))[:count]
     return [np.roll(region, (int(s) // width, int(s) % width), (1, 2)) for s in shifts]

@@ -1,4 +1,4 @@
-"""How well a map finds a region: AUC, IoU and the pointing game. Only the order of the map's values counts, or their ratio."""
+"""How well a map finds a region: AUC, IoU and the pointing game. All but one ask only for the order of its values."""
 
 import numpy as np
 from jaxtyping import Bool, Float, Integer

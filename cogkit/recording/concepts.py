@@ -84,7 +84,7 @@ def embed_concepts(pipe, selector: Concepts, slots: int) -> Float[Tensor, "conce
 
 
 class ConceptRows(MapRecorder):
-    """`out` is scaled by 1 / sqrt(width) and, head by head, by the number of heads: its mean is that of heads together."""
+    """`out` is scaled by 1 / sqrt(width), and a head's by the number of heads: their mean is that of heads together."""
 
     kinds = frozenset({"attn.pattern", *MODULATION})
 
@@ -127,7 +127,7 @@ class ConceptRows(MapRecorder):
                 yield slab, found.reshape(*found.shape[:-2], *slab.shape[-4:])
 
     def attend(self, block, pattern: Pattern) -> tuple[list[Tensor], list[Tensor]]:
-        """Each batch row's <output, output> and <query, key>, (head, concept, video), and the concepts one sub-layer on."""
+        """Each row's <output, output> and <query, key>, (head, concept, video); moves the concepts one sub-layer on."""
         attn, text = block.attn1, self.layout.text
         normed = self.modulated(block.norm1.norm, 1)
         q, k, v = (

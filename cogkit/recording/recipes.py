@@ -13,7 +13,7 @@ RELATION = {  # scale: what has to be recorded for it
     "mass": "video->text",  # probability on the word, summed over its pieces
     "share": "video->text",  # mass over the mass on all words of the prompt
     "lift": "video->text",  # mass over that of uniform attention, per piece
-    "daam": "video->text",  # of each call its mass over that on all text slots, as cross-attention has it; then the mean
+    "daam": "video->text",  # of each call the mass over that on all text slots, as in cross-attention; then the mean
     "reads": "text->video",  # lift of what the word itself attends to
     "concepts": "concepts",  # softmax over the concepts of <concept's output, video's output>, call by call
     "concepts qk": "concepts",  # the same of <concept's query, video's key>
@@ -28,7 +28,7 @@ class UnknownRecipe(LookupError):
 
 @dataclass(frozen=True)
 class Recipe:
-    """A scale, and whose calls it averages: layers by `depth` (0 the first, 1 the last), steps by `noise` (timestep / 1000).
+    """A scale, and whose calls it averages: layers by `depth` (0 to 1), steps by `noise` (train timestep / 1000).
 
     Shares, not numbers, because a model has 6 layers or 42 and a run 20 steps or 50. A recording that has nothing in
     the window is averaged whole; the map's attributes say which layers and steps it is made of.
@@ -45,7 +45,7 @@ class Recipe:
     def __str__(self) -> str:
         parts = [self.scale]
         for name, (low, high), whole in (("depth", self.depth, "layers"), ("noise", self.noise, "steps")):
-            parts.append(f"all {whole}" if (low, high) == (0, 1) else f"{name} {low:g} to {high:g}")
+            parts.append(f"all {whole}" if (low, high) == (0, 1) else f"{name} {low:.2g} to {high:.2g}")
         return ", ".join(parts)
 
 
@@ -87,7 +87,7 @@ def draw(recipe: Recipe, dataset: xr.Dataset, word: str, pieces: xr.DataArray, n
 
 
 def per_call(scale: str, calls: xr.Dataset, word: str, pieces: xr.DataArray, tokens: int):
-    """The map of every single call, over step, layer, (head,) frame, y, x; for "share" a pair whose means are divided."""
+    """The map of every call, over step, layer, (head,) frame, y, x; for "share" a pair, whose means are divided."""
     if scale.startswith("concepts"):
         scores = calls["qk" if scale.endswith("qk") else "out"]
         scores = _mean(scores.astype("float64"), ("head",))

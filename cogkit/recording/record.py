@@ -33,9 +33,9 @@ class CachedSteps(UserWarning):
 def record(pipe, *selectors, budget: str | int | None = None, sink: str | Path | None = None, prompt=None):
     """Record one run of any diffusers CogVideoX pipeline, which gives the very same video.
 
-    `selectors`: maps(), concepts(), acts(), trajectory(). `budget`, such as "2GB", bounds the bytes that the recording keeps (and
-    its scratch); `sink` is a new folder that gets them while the run goes. `prompt` is only needed if the pipeline is
-    called with embeddings. Yields a Recording: `plan()` before the run, `run` after it.
+    `selectors`: maps(), concepts(), acts(), trajectory(). `budget`, such as "2GB", bounds the bytes that the recording
+    keeps (and its scratch); `sink` is a new folder that gets them while the run goes. `prompt` is only needed if the
+    pipeline is called with embeddings. Yields a Recording: `plan()` before the run, `run` after it.
     Raises UnknownPoint, UnknownWord, BudgetError, all before the first step; RecordError at exit if a selector saw
     nothing.
     """

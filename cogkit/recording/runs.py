@@ -52,7 +52,7 @@ class Run(Mapping):
     def word(
         self, word: str, show: Recipe | str | None = None, relation: str | None = None, branch: str | None = None
     ) -> xr.DataArray:
-        """The map of a word over frame, y, x (and sample): the mean over the steps, layers and heads that were measured.
+        """The map of a word over frame, y, x (and sample): a mean over measured steps, layers and heads.
 
         `show` is a recipe: by default the one that finds objects best (cogkit/recording/recipes.py), of the relations
         recorded; "share", "mass", "lift" and others are plain means over all calls. `relation` names the recording if

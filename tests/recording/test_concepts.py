@@ -15,7 +15,7 @@ DENSE = [f"blocks.*.attn.{part}" for part in "qkvz"]
 
 @torch.no_grad()
 def dense_rows(pipe, run, keys):
-    """(step, layer, head, video, concept) of output and of q k products, by definition, from recorded q, k, v, z and temb."""
+    """(step, layer, head, video, concept) of outputs and of q k, by definition, from recorded q, k, v, z and temb."""
     model = deepcopy(pipe.transformer).double()
     ids = pipe.tokenizer([f"a {word}" for word in WORDS], padding="max_length", max_length=TEXT, return_tensors="pt")
     states = deepcopy(pipe.text_encoder).double()(ids.input_ids)[0]
