@@ -39,9 +39,10 @@ def scores(maps: Float[np.ndarray, "recipe t y x"], region: Region, measures=MEA
 def single_calls(run: Run, word: str, scale: str, region: Region) -> list:
     """The AUC of every call alone: by step, layer and head."""
     dataset, pieces = _of_branch(run, RELATION[scale])
+    dataset = dataset.rename(head="one head")  # so that nothing takes their mean
     found = per_call(scale, dataset, word, pieces, run.notes["tokens"])
     found = found[0] / found[1] if isinstance(found, tuple) else found
-    return np.round(auc(found.transpose("step", "layer", "head", ...).values, region), 3).tolist()
+    return np.round(auc(found.transpose("step", "layer", "one head", ...).values, region), 3).tolist()
 
 
 def _drawn(run: Run, word: str, recipes: list[Recipe]) -> Iterator:

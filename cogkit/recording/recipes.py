@@ -20,6 +20,7 @@ RELATION = {  # scale: what has to be recorded for it
 }
 TEXT = ("<prompt>", "<eos>", "<pad>")
 CALLS = ("step", "layer")
+Window = tuple[float | int, float | int]  # from and to, both within
 
 
 class UnknownRecipe(LookupError):
@@ -35,8 +36,8 @@ class Recipe:
     """
 
     scale: str
-    depth: tuple[float, float] = (0.0, 1.0)
-    noise: tuple[float, float] = (0.0, 1.0)
+    depth: Window = (0.0, 1.0)
+    noise: Window = (0.0, 1.0)
 
     @property
     def relation(self) -> str:

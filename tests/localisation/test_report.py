@@ -73,7 +73,7 @@ def test_an_interval_holds_its_mean_and_narrows_with_more_clips():
 
 def test_only_what_is_between_the_marks_of_the_page_is_replaced(tmp_path):
     page = tmp_path / "page.md"
-    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    page.write_text(f"before\n{BEGIN}\nstale text\n{END}\nafter\n")
     write_page(page, rows())
     text = page.read_text()
-    assert text.startswith("before\n") and text.endswith(f"{END}\nafter\n") and "old" not in text and "| 999 |" in text
+    assert text.startswith("before\n") and text.endswith(f"{END}\nafter\n") and "stale text" not in text and "| 999 |" in text
