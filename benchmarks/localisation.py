@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 
 from cogkit.checkpoints import load
-from cogkit.localisation.report import BAR, NAMED, PREFERRED, best_recipe, call_means, of_kind, write_page
+from cogkit.localisation.report import BAR, NAMED, PREFERRED, best_recipe, call_means, detailed, of_kind, write_page
 from cogkit.localisation.study import study
 from cogkit.plots.localisation import localisation_figure
 
@@ -38,7 +38,7 @@ def main() -> None:
     kinds = {kind: of_kind(rows, kind) for kind in ("generated", "noised")}
     kinds = {kind: some for kind, some in kinds.items() if some}
     best = best_recipe([row for some in kinds.values() for row in some])
-    scale = best.scale if best.scale in ("mass", "share", "reads", "concepts") else "share"
+    scale = detailed(best)
     recipes = dict.fromkeys([PREFERRED[0], best, *NAMED])
     figure = localisation_figure(
         {f"{kind}: {scale}": (some[0]["timesteps"], call_means(some, scale)) for kind, some in kinds.items()},

@@ -99,7 +99,7 @@ def noised(pipe, clip: int) -> dict:
     cut = faithfulness(
         pipe, prompt, thing.shape, latents[LEVELS.index(CUT_AT)], CUT_AT, best, region, regions=3, seed=clip
     )
-    return row | {"cut by": _preferred(), "cut": cut._asdict()}
+    return row | {"cut by": _preferred(), "cut": cut._asdict() | {"random": list(cut.random)}}
 
 
 @torch.no_grad()

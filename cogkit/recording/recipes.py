@@ -76,7 +76,8 @@ def recorded_relation(dataset: xr.Dataset) -> str | None:
 
 def draw(recipe: Recipe, dataset: xr.Dataset, word: str, pieces: xr.DataArray, notes: Mapping) -> xr.DataArray:
     """The map of `word` over (sample,) frame, y, x. `dataset` and `pieces` are of one branch."""
-    calls = _window(recipe, dataset, notes.get("layers"))
+    steps, layers = window(recipe, dataset, notes.get("layers"))
+    calls = dataset.isel(step=steps, layer=layers)
     found = per_call(recipe.scale, calls, word, pieces, notes["tokens"])
     if isinstance(found, tuple):  # a ratio of means, not a mean of ratios
         above, below = (_mean(part, (*CALLS, "head")) for part in found)
@@ -108,15 +109,15 @@ def per_call(scale: str, calls: xr.Dataset, word: str, pieces: xr.DataArray, tok
     return _mean(own, ("head",)) / _mean(mass.sel(word=list(TEXT)).sum("word"), ("head",))
 
 
-def _window(recipe: Recipe, dataset: xr.Dataset, layers: int | None) -> xr.Dataset:
-    """The calls that the recipe looks at; along an axis on which none of them was recorded, all that were."""
+def window(recipe: Recipe, dataset: xr.Dataset, layers: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """Which recorded steps and layers the recipe looks at (booleans); all of them, where it would look at none."""
     layers = layers or int(dataset.layer.max()) + 1
-    depth, noise = (dataset.layer.values + 0.5) / layers, dataset.train_timestep.values / 1000
-    for axis, place, (low, high) in (("layer", depth, recipe.depth), ("step", noise, recipe.noise)):
+    noise, depth = dataset.train_timestep.values / 1000, (dataset.layer.values + 0.5) / layers
+    found = []
+    for place, (low, high) in ((noise, recipe.noise), (depth, recipe.depth)):
         inside = (place >= low) & (place <= high)
-        if inside.any():
-            dataset = dataset.isel({axis: inside})
-    return dataset
+        found.append(inside if inside.any() else np.ones_like(inside))
+    return found[0], found[1]
 
 
 def _mean(array: xr.DataArray, axes: tuple[str, ...]) -> xr.DataArray:

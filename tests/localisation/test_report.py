@@ -36,7 +36,7 @@ def rows(default=0.6):
 def test_the_best_recipe_is_chosen_on_even_clips_and_scored_on_odd_ones():
     one_kind = [row for row in rows() if row["kind"] == "noised"]
     assert best_recipe(one_kind) == GOOD
-    assert f"of {len(candidates())} recipes, is `{GOOD!r}`; on the odd ones: 0.950 (0.95 to 0.95)" in results(rows())
+    assert f"best of what `concepts` records: `{GOOD!r}`, on the odd clips 0.950 (0.95 to 0.95)" in results(rows())
     for row in one_kind:
         row["shape"][str(LUCKY)][0] = 0.99 if row["clip"] % 2 == 0 else 0.1
     assert best_recipe(one_kind) == LUCKY  # chosen blindly; that it is bad on the odd ones, the page will say
@@ -76,4 +76,9 @@ def test_only_what_is_between_the_marks_of_the_page_is_replaced(tmp_path):
     page.write_text(f"before\n{BEGIN}\nstale text\n{END}\nafter\n")
     write_page(page, rows())
     text = page.read_text()
-    assert text.startswith("before\n") and text.endswith(f"{END}\nafter\n") and "stale text" not in text and "| 999 |" in text
+    assert (
+        text.startswith("before\n")
+        and text.endswith(f"{END}\nafter\n")
+        and "stale text" not in text
+        and "| timestep 999 | 0.25 |" in text
+    )
