@@ -28,6 +28,8 @@ def main() -> None:
         "--page", type=Path, default=PAGE, help="its results are replaced, and the picture beside it"
     )
     chosen = arguments.parse_args()
+    if chosen.clips < 1:
+        arguments.error(f"--clips {chosen.clips} measures nothing; 100 is the default, 1 the least")
     pipe = load(chosen.checkpoint)
     pipe.set_progress_bar_config(disable=True)
     rows = study(pipe, chosen.clips, chosen.pairs, chosen.rows)

@@ -51,6 +51,7 @@ def verdict(rows: list[dict], best: Recipe) -> str:
             lines.append(
                 f"- best of what `{recipe.relation}` records: `{recipe!r}`, on the odd clips {interval(unseen)}."
             )
+    lines.append(single_head(scored))
     every = [row for row in rows if row["kind"] == "generated"]
     wrong = sum(not row["shape right"] for row in every)
     blank = sum("shape" not in row for row in every)
@@ -66,6 +67,17 @@ def best_recipe(rows: list[dict], relation: str | None = None) -> Recipe:
     even = [row for row in rows if not odd(row)] or rows
     means = {name: np.mean([row["shape"][name][0] for row in even]) for name in known}
     return known[max(means, key=means.get)]
+
+
+def single_head(rows: list[dict]) -> str:
+    """The head that finds objects best on the even clips: its single calls, mean over steps."""
+    halves = [[row for row in rows if odd(row) == half] or rows for half in (False, True)]
+    found = {}
+    for scale in rows[0]["calls"]:
+        even, unseen = (np.mean([np.mean(row["calls"][scale], 0) for row in half], 0) for half in halves)
+        layer, head = np.unravel_index(even.argmax(), even.shape)
+        found[even.max()] = f"layer {layer}, head {head} (*{scale}*), on the odd clips {unseen[layer, head]:.3f}"
+    return f"- best single head: {found[max(found)]}."
 
 
 def recipe_table(title: str, rows: list[dict], best: Recipe) -> str:
@@ -84,8 +96,8 @@ def recipe_table(title: str, rows: list[dict], best: Recipe) -> str:
         lines.append(f"| {name}{marks} | {' | '.join(values)} |")
     right = [row for row in rows if row.get("shape right")]
     if "shape right" in rows[0]:
-        told = interval([row["shape"][str(PREFERRED[0])][0] for row in right]) if right else "there are none"
-        lines += ["", f"The default on the {len(right)} clips that show the shape asked for: AUC {told}."]
+        told = f": AUC {interval([row['shape'][str(PREFERRED[0])][0] for row in right])}" if right else ""
+        lines += ["", f"The default on the {len(right)} clips that show the shape asked for{told}."]
     return "\n".join(lines)
 
 

@@ -9,7 +9,7 @@ from cogkit.recording.recipes import PREFERRED, RELATION, Recipe, per_call, wind
 from cogkit.recording.runs import Run
 
 SCALES = tuple(RELATION)
-THIRDS = [(0.0, 1.0), (0.0, 1 / 3), (1 / 3, 2 / 3), (2 / 3, 1.0), (0.0, 2 / 3), (1 / 3, 1.0)]
+THIRDS = [(0.0, 1.0), (0.0, 0.33), (0.33, 0.67), (0.67, 1.0), (0.0, 0.67), (0.33, 1.0)]
 MEASURES = {
     "auc": auc,
     "iou": iou,  # at its best threshold
