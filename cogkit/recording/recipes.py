@@ -39,6 +39,13 @@ class Recipe:
     depth: Window = (0.0, 1.0)
     noise: Window = (0.0, 1.0)
 
+    def __post_init__(self):
+        if self.scale not in RELATION:
+            raise UnknownRecipe(f"scale {self.scale!r} is unknown; there are {', '.join(map(repr, RELATION))}")
+        for name, (low, high) in (("depth", self.depth), ("noise", self.noise)):
+            if not 0 <= low <= high <= 1:
+                raise UnknownRecipe(f"{name}={low, high} is no window; give (from, to) with 0 <= from <= to <= 1")
+
     @property
     def relation(self) -> str:
         return RELATION[self.scale]
@@ -56,7 +63,7 @@ PREFERRED = (Recipe("share"), Recipe("reads"), Recipe("concepts"))  # the first 
 def find_recipe(show: Recipe | str | None, recorded: Collection[str]) -> Recipe:
     """What the `show` of `run.word` means: a recipe, a scale over all calls, or None for the preferred one.
 
-    `recorded` are relations. Raises UnknownRecipe if there is no such scale, or no relation to make a map of.
+    `recorded` are relations. Raises UnknownRecipe if there is no such scale, or none of them to make its map of.
     """
     if show is None:
         found = next((recipe for recipe in PREFERRED if recipe.relation in recorded), None)
@@ -65,8 +72,9 @@ def find_recipe(show: Recipe | str | None, recorded: Collection[str]) -> Recipe:
             raise UnknownRecipe(f"no map of words was recorded; give record() one of {kinds}")
         return found
     recipe = show if isinstance(show, Recipe) else Recipe(show)
-    if recipe.scale not in RELATION:
-        raise UnknownRecipe(f"show={recipe.scale!r} is unknown; there are {', '.join(map(repr, RELATION))}")
+    fitting = {recipe.relation} | ({"text->video"} if recipe.scale in ("mass", "lift") else set())
+    if not fitting & set(recorded):
+        raise UnknownRecipe(f"{recipe.scale!r} is made of {recipe.relation!r}; here are {', '.join(sorted(recorded))}")
     return recipe
 
 
@@ -102,8 +110,6 @@ def per_call(scale: str, calls: xr.Dataset, word: str, pieces: xr.DataArray, tok
     own = mass.sel(word=word, drop=True)
     if scale == "mass":
         return own
-    if "<prompt>" not in lift.word.values:
-        raise UnknownRecipe(f"show={scale!r} divides by the mass on the prompt, which only 'video->text' records")
     if scale == "share":
         return own, mass.sel(word="<prompt>", drop=True)
     return _mean(own, ("head",)) / _mean(mass.sel(word=list(TEXT)).sum("word"), ("head",))

@@ -127,6 +127,18 @@ def test_behind_a_block_that_a_cache_skipped_nothing_is_made_up(tiny_pipe, gener
     assert (missing == ~found.measured).all() and not missing.isel(step=0).any()
 
 
+def test_behind_attention_that_was_not_seen_nothing_is_made_up_though_later_attention_is(tiny_pipe, generate):
+    pipe = tiny_pipe(num_layers=3)
+    blind = pipe.transformer.transformer_blocks[1].attn1
+    blind.forward = lambda hidden_states, encoder_hidden_states, **_: (hidden_states, encoder_hidden_states)
+    with pytest.warns(CachedSteps), cogkit.record(pipe, cogkit.concepts("circle"), cogkit.maps("video->text")) as rec:
+        generate(pipe)
+    found = rec.run["concepts"]
+    assert found.measured.values.tolist() == [[True, False, False]] * 2
+    assert (found.out.isnull().all(["branch", "frame", "y", "x", "word"]) == ~found.measured).all()
+    assert rec.run["video->text"].measured.values.tolist() == [[True, False, True]] * 2
+
+
 def test_attention_that_is_not_seen_is_an_error_though_modulation_is(tiny_pipe, generate):
     pipe = tiny_pipe()
     for block in pipe.transformer.transformer_blocks:
