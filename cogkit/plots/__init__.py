@@ -4,8 +4,8 @@
     cogkit.show(figure)          # PNG with alt text
     figure.alt, print(figure.table)   # the same in words, and in numbers
 
-`run` is what `cogkit.record` gives (rec.run), or an array of its kind; a clip is uint8 frames (F, H, W, 3), numbers from
-0 to 1, or what a pipeline returned. Errors are PlotError, a ValueError that names the axis and the way out.
+`run` is what `cogkit.record` gives (rec.run), or an array of its kind; a clip is uint8 frames (F, H, W, 3), numbers
+from 0 to 1, or what a pipeline returned. Errors are PlotError, a ValueError that names the axis and the way out.
 
     word_map(run, words, over=None, *, columns=7, **recipe)         words over the clip; recipe goes to run.word
     word_video(run, word, over, **recipe)                           frames, for write_clip or a player

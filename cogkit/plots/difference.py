@@ -34,7 +34,9 @@ def difference_strip(one, other, labels: tuple[str, str] = ("one", "other"), col
     figure.suptitle(title, x=0.01, ha="left")
     alt = f"{labels[0]} and {labels[1]}, and their difference in {len(shown)} of {len(a)} frames. {title}."
     if apart.any():
-        alt += f" The mean difference is {apart.mean():.2g} levels; it is largest in frame {int(apart.mean((1, 2)).argmax())}."
+        alt += (
+            f" The mean difference is {apart.mean():.2g} levels; largest in frame {int(apart.mean((1, 2)).argmax())}."
+        )
     numbers = [[int(k), float(apart[k].mean()), float(apart[k].max()), percent(changed[k])] for k in even(len(a), 24)]
     return describe(figure, alt, table(["frame", "mean", "most", f"pixels over {SEEN}"], numbers))
 
@@ -73,8 +75,8 @@ def run_difference(
     )
     figure.suptitle(title, x=0.01, ha="left")
     alt = (
-        f"Predicted-clean x0 of {labels[0]} and {labels[1]} at {len(shown)} of {len(steps)} steps, and their difference: "
-        f"{apart[0]:.0%} of the latents' size at the first step, {apart[-1]:.0%} at the last. {title}."
+        f"Predicted-clean x0 of {labels[0]} and {labels[1]} at {len(shown)} of {len(steps)} steps, and their difference, "
+        f"{percent(apart[0])} of the latents' size at the first step, {percent(apart[-1])} at the last. {title}."
     )
     numbers = [[int(steps[k]), float(apart[k])] for k in even(len(steps), 24)]
     return describe(figure, alt, table(["step", "apart"], numbers))

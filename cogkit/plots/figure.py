@@ -68,10 +68,10 @@ def alt_text(figure: Figure) -> str:
 
 
 def png(figure: Figure) -> bytes:
-    """The figure as a PNG of 256 colours, fitted to it: a third of the bytes, and no eye sees a difference."""
+    """The figure as a PNG of 256 colours, fitted to it: a fifth of the bytes."""
     full, small = io.BytesIO(), io.BytesIO()
     figure.savefig(full, format="png", dpi=DPI, metadata={"Software": None})
-    pixels = Pixels.open(full).convert("RGB").quantize(256, dither=Pixels.Dither.NONE)
+    pixels = Pixels.open(full).convert("RGB").quantize(256, Pixels.Quantize.FASTOCTREE, dither=Pixels.Dither.NONE)
     pixels.save(small, format="png", optimize=True)
     return small.getvalue()
 

@@ -1,5 +1,6 @@
 """How far expert AdaLN opens each layer to each stream, from pure noise to a clean video."""
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -50,12 +51,12 @@ def adaln_gates(source, part: str = "gate") -> Picture:
     )
     noisy, clean = size.isel(train_timestep=0), size.isel(train_timestep=-1)
     rows = [
-        [NORMS[int(n.norm)], n.stream.item(), int(n.layer), float(n), float(c), float(c / n)]
+        [NORMS[int(n.norm)], n.stream.item(), int(n.layer), float(n), float(c), float(c / n) if n else math.nan]
         for n, c in zip(_flat(noisy), _flat(clean), strict=True)
     ]
     alt = (
         f"Mean absolute AdaLN {part} of {len(layers)} layers at {len(times)} timesteps. Largest: {float(top):.2g}, "
-        f"{NORMS[int(top.norm)]} on {top.stream.item()} in layer {int(top.layer)} at timestep {int(top.train_timestep)}. "
+        f"{NORMS[int(top.norm)]} on {top.stream.item()} in layer {int(top.layer)}, timestep {int(top.train_timestep)}. "
         f"On average {by_stream[strong]:.2g} for {strong} and {by_stream[weak]:.2g} for {weak}."
     )
     columns = ["before", "stream", "layer", f"at {times[0]}", f"at {times[-1]}", "ratio"]

@@ -22,7 +22,8 @@ def head_atlas(run) -> Picture:
     layers, heads, frames = mass.sizes["layer"], mass.sizes["head"], mass.sizes["frame"]
     tall = min(max(2.6, 0.5 * layers + 1.1), 9)
     figure = Picture(figsize=(WIDTH, tall + 0.5))
-    atlas, left, right = figure.subplots(1, 3, width_ratios=(1.5, 1, 1))
+    figure.get_layout_engine().set(wspace=0.06)
+    atlas, left, right = figure.subplots(1, 3, width_ratios=(1.4, 1, 1))
     image = atlas.imshow(_tiled(mass.values), cmap=AMOUNT, vmin=0)
     figure.colorbar(image, ax=atlas, label="attention (share)", shrink=0.8)
     middles = [np.arange(n) * (frames + 1) + (frames - 1) / 2 for n in (heads, layers)]
@@ -73,7 +74,7 @@ def frame_matrix(run, layers: Sequence[int] | None = None, heads: Sequence[int] 
     chosen = mass.layer.values[even(mass.sizes["layer"], 6)].tolist() if layers is None else list(layers)
     mass = _choose(mass, "layer", chosen)
     own, frames = own_frame(mass), mass.sizes["frame"]
-    figure = Picture(figsize=(max(5.0, min(WIDTH, 1.7 * len(chosen) + 1)), 2.9))
+    figure = Picture(figsize=(max(6.0, min(WIDTH, 1.7 * len(chosen) + 1)), 2.5))
     grid = figure.subplots(1, len(chosen), squeeze=False, sharey=True)[0]
     for axes, layer in zip(grid, mass, strict=True):
         shown = axes.imshow(layer, cmap=AMOUNT, vmin=0, vmax=float(mass.max()))
@@ -82,9 +83,10 @@ def frame_matrix(run, layers: Sequence[int] | None = None, heads: Sequence[int] 
         axes.spines[:].set_visible(False)
     grid[0].set_ylabel("query frame")
     figure.colorbar(shown, ax=grid, label="attention (share)", shrink=0.7)
-    high = int(own.argmax())
+    high = int(own.values.argmax())
     figure.suptitle(
-        f"Frames look at themselves most in layer {chosen[high]}: {percent(float(own[high]))} of the attention on video",
+        f"Frames look at themselves most in layer {chosen[high]}: {percent(float(own[high]))} of the attention on video "
+        f"({percent(1 / frames)} would be even)",
         x=0.01,
         ha="left",
     )
@@ -92,7 +94,7 @@ def frame_matrix(run, layers: Sequence[int] | None = None, heads: Sequence[int] 
         f"layer {layer} {percent(float(value))}" for layer, value in zip(chosen, own, strict=True)
     )
     rows = [
-        [int(layer.layer), frame, float(row[frame] / row.sum()), int(row.argmax()), float(row.sum())]
+        [int(layer.layer), frame, float(row[frame] / row.sum()), int(np.argmax(row)), float(row.sum())]
         for layer in mass
         for frame, row in enumerate(layer.values)
     ]
@@ -107,7 +109,7 @@ def own_frame(mass: xr.DataArray) -> xr.DataArray:
 
 
 def _mass(run, name: str) -> xr.DataArray:
-    """(layer, head, frame, ...): the mean over the steps that were computed, in the conditional branch if it is there."""
+    """(layer, head, frame, ...): the mean over the steps that were computed, in the conditional branch if there is one."""
     data = run if isinstance(run, xr.Dataset) else run["frame->frame"]
     if "head" not in data[name].dims:
         raise PlotError(

@@ -8,7 +8,7 @@ import xarray as xr
 from cogkit.plots.figure import Picture, PlotError, describe, picture
 from cogkit.plots.principal import fit_principal
 from cogkit.plots.strips import Row, even, strips
-from cogkit.plots.tables import table
+from cogkit.plots.tables import percent, table
 
 CLOSE = 0.1  # of its own size: x0 counts as settled
 
@@ -38,16 +38,17 @@ def trajectory_strip(run, colours: Callable | None = None, frame: int = -1, colu
     for line, names in zip(grid[2::2], titles[1:], strict=True):
         for axes, name in zip(line, names + [""] * (width - len(names)), strict=True):
             axes.set_title(name, loc="center", fontsize=10, pad=3)
+    figure.supxlabel("above each pair: step (train timestep)", fontsize=9, x=0.99, ha="right")
     settled = int(np.argmax(away < CLOSE))
     figure.suptitle(
-        f"x0 is within {CLOSE:.0%} of its end from step {steps[settled]} of {len(steps)} on — step (train timestep)",
+        f"From step {steps[settled]} of {len(steps)} on, x0 is within {percent(CLOSE)} of its end",
         x=0.01,
         ha="left",
     )
     alt = (
-        f"Latents and predicted-clean x0 of one latent frame at {len(steps)} steps. x0 starts {away[0]:.0%} of its size "
-        f"away from its end, is within 50 % at step {steps[int(np.argmax(away < 0.5))]} "
-        f"and within {CLOSE:.0%} at step {steps[settled]}."
+        f"Latents and predicted-clean x0 of one latent frame at {len(steps)} steps. x0 starts "
+        f"{percent(away[0])} of its size away from its end, is within 50 % at step {steps[int(np.argmax(away < 0.5))]} "
+        f"and within {percent(CLOSE)} at step {steps[settled]}."
     )
     sigma = data.sigma.values if "sigma" in data.coords else np.full(len(steps), np.nan)
     numbers = [[int(steps[k]), int(times[k]), float(sigma[k]), float(away[k])] for k in even(len(steps), 24)]

@@ -24,12 +24,12 @@ class Row(NamedTuple):
 
 
 def strips(rows: Sequence[Row], titles: Sequence[str], extra: float = 0.8) -> tuple[Picture, np.ndarray]:
-    """Draw the rows; returns the picture and its axes (rows, columns). `extra`: inches for the title and a colour bar."""
+    """Draw the rows; returns the picture and its axes (rows, columns). `extra`: inches for title and colour bar."""
     height, width = rows[0].cells[0].shape[:2]
     cell = min((WIDTH - LABELS) / len(titles), 1.6)
     heights = [cell * row.cells[0].shape[0] / row.cells[0].shape[1] for row in rows]
     figure = Picture(figsize=(max(LABELS + cell * len(titles), 5), sum(heights) + 0.06 * len(rows) + extra))
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
+    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.035, wspace=0.01, hspace=0.01)
     grid = figure.subplots(len(rows), len(titles), squeeze=False, height_ratios=heights)
     for line, row in zip(grid, rows, strict=True):
         for axes, image in zip(line, row.cells, strict=True):
@@ -67,7 +67,7 @@ def middle(span: range) -> int:
 
 
 def as_clip(clip, name: str = "the clip") -> Clip:
-    """Frames as 8-bit colours. Takes uint8 frames, numbers from 0 to 1, or a list of PIL images, as pipelines return."""
+    """Frames as 8-bit colours, from uint8, numbers from 0 to 1, or a list of PIL images, as pipelines return."""
     found = np.stack([np.asarray(frame) for frame in clip])
     if found.ndim != 4 or found.shape[-1] != 3:
         raise PlotError(f"{name} has shape {found.shape}; frames are (frame, height, width, 3)")

@@ -1,12 +1,13 @@
 """The text twin of a picture: a small table that a screen reader, a terminal and a `diff` can read."""
 
+import math
 from collections.abc import Iterable, Sequence
 
 MOST = 24  # rows: a twin is small
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Columns padded with blanks, numbers to three digits and to the right; more than MOST rows are cut, and it says so."""
+    """Columns padded with blanks, numbers of three digits to the right; what is beyond MOST rows is counted."""
     rows = list(rows)
     cells = [list(columns), *([_cell(value) for value in row] for row in rows[:MOST])]
     widths = [max(len(row[k]) for row in cells) for k in range(len(columns))]
@@ -29,4 +30,6 @@ def listed(names: Sequence[str], most: int = 6) -> str:
 
 
 def _cell(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return "-" if math.isnan(value) else f"{value:.3g}"
+    return str(value)

@@ -1,6 +1,5 @@
 """Word maps over the clip: where in the video the attention on a word comes from."""
 
-
 import matplotlib
 import numpy as np
 import xarray as xr
@@ -45,7 +44,7 @@ def word_map(run, words, over=None, *, columns: int = 7, **recipe) -> Picture:
     hot = [_hot_tenth(found) for found in maps]
     first = int(np.argmax(hot))
     figure.suptitle(
-        f"{percent(hot[first])} of the attention on “{words[first]}” comes from a tenth of the patches",
+        f"{percent(hot[first])} of the attention on “{words[first]}” comes from a tenth of the patches (10 % would be even)",
         x=0.01,
         ha="left",
     )

@@ -32,7 +32,7 @@ class LinearPreview(NamedTuple):
 def fit_preview(
     latents: Float[Tensor, "t c h w"] | Float[ndarray, "t c h w"], frames: UInt8[ndarray, "F H W 3"]
 ) -> LinearPreview:
-    """The least-squares fit over every latent pixel of a clip, to the mean colour of its 4x8x8 block (1x8x8 in frame 0).
+    """The least-squares fit over every latent pixel of a clip, to the mean colour of its 4x8x8 block (frame 0: 1x8x8).
 
     Raises PreviewError when the clip is not what these latents decode to.
     """
