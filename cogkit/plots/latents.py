@@ -38,7 +38,7 @@ def latent_channels(latents, frame: int = -1) -> Picture:
         for first in range(0, count, 8)
     ]
     figure, grid = strips(rows)
-    figure.colorbar(grid[0].images[0], ax=grid, label="latent value", shrink=0.9, aspect=15)
+    figure.colorbar(grid[0].images[0], ax=grid, label="latent value", panchor=False, shrink=0.9, aspect=15)
     high, low = int(spread.argmax()), int(spread.argmin())
     figure.suptitle(
         f"Channel {high} varies {spread[high] / max(spread[low], 1e-9):.2g} times as much as channel {low}",

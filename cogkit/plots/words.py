@@ -39,7 +39,9 @@ def word_map(run, words, over=None, *, columns: int = 7, **recipe) -> Picture:
     figure, grid = strips(rows, extra=0.9)
     unit = UNITS.get(recipe.get("show", "share"), recipe.get("show", "attention"))
     colours = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(0, 1), HEAT)
-    bar = figure.colorbar(colours, ax=grid, location="bottom", shrink=0.4, aspect=40, pad=0.02, ticks=[0, 1])
+    bar = figure.colorbar(
+        colours, ax=grid, location="bottom", panchor=False, shrink=0.4, aspect=40, pad=0.02, ticks=[0, 1]
+    )
     bar.ax.set_xticklabels(["0", "maximum"], fontsize=9)
     bar.set_label(unit, fontsize=9, labelpad=-8)
     hot = [_hot_tenth(found) for found in maps]
