@@ -22,7 +22,6 @@ STYLE = {
     "image.interpolation": "nearest",
 }
 DPI = 80  # with a palette, a notebook stays below 400 kB
-LARGE = 48_000  # bytes of a PNG
 WIDTH = 10  # inches: of every figure, so that text has one size
 
 
@@ -69,18 +68,13 @@ def alt_text(figure: Figure) -> str:
 
 
 def png(figure: Figure) -> bytes:
-    """The figure as a PNG of 256 colours, chosen for it; coarser ones if it would be larger than LARGE.
-
-    A quarter of the bytes of the full colours. Numbers are not read off a picture: they are in its table.
+    """The figure as a PNG of 256 colours, chosen for it: a fifth of the bytes. Numbers are not read off a picture: they
+    are in its table.
     """
-    full = io.BytesIO()
+    full, small = io.BytesIO(), io.BytesIO()
     figure.savefig(full, format="png", dpi=DPI, metadata={"Software": None})
-    pixels = Pixels.open(full).convert("RGB")
-    for palette in ({"method": Pixels.Quantize.MEDIANCUT, "kmeans": 1}, {"method": Pixels.Quantize.FASTOCTREE}):
-        small = io.BytesIO()
-        pixels.quantize(256, **palette, dither=Pixels.Dither.NONE).save(small, format="png", optimize=True)
-        if small.tell() <= LARGE:
-            break
+    pixels = Pixels.open(full).convert("RGB").quantize(256, Pixels.Quantize.FASTOCTREE, dither=Pixels.Dither.NONE)
+    pixels.save(small, format="png", optimize=True)
     return small.getvalue()
 
 

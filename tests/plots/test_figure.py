@@ -37,10 +37,10 @@ def drawn():
 
 
 def test_a_picture_shows_itself_once_with_its_sentence(monkeypatch):
-    shown = []
+    shown, before = [], plt.get_fignums()
     monkeypatch.setattr(module, "display", shown.append)
     drawn()._ipython_display_()
-    assert [image.alt for image in shown] == ["a line that rises"] and not plt.get_fignums()
+    assert [image.alt for image in shown] == ["a line that rises"] and plt.get_fignums() == before
 
 
 def test_a_picture_has_its_table_and_the_one_style_whatever_is_set_outside():
