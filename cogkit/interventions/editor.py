@@ -122,6 +122,8 @@ class Editor(Visitor):
         """The region's patches, in latent frames and latent pixels."""
         if region is None:
             return torch.ones((), dtype=torch.bool)
+        if not region.video(self.layout).any():
+            raise InterventionError(f"{region} holds no patch; the sampler's latents have no text")
         config, (frames, _, height, width) = self.pipe.transformer.config, self.layout.latents
         found = torch.from_numpy(region.video(self.layout))
         for axis, size in enumerate((getattr(config, "patch_size_t", None) or 1, config.patch_size, config.patch_size)):

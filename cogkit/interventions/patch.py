@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from cogkit.interventions.edit import PointEditor
 from cogkit.interventions.editor import Intervention, Where, editable_points
-from cogkit.interventions.edits import PointEditor
 from cogkit.interventions.regions import Region
 from cogkit.interventions.sources import Source, check_run
 from cogkit.recording.points import Point
