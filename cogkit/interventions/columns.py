@@ -64,13 +64,13 @@ def _places(inside: np.ndarray) -> tuple[int, ...]:
 
 
 def reweight(
-    factors: Mapping[str | Region, float],
+    factors: Mapping,  # word or Region -> number
     renormalise: bool = True,
     layers="all",
     steps="all",
     heads="all",
     branch: str = "cond",
-    queries: Region | None = None,
+    queries=None,
 ) -> Reweighting:
     """Multiply the attention on words (or on regions of keys) by a factor: {"red": 2.0, region(frames=0): 0.5}.
 
@@ -93,7 +93,7 @@ def reweight(
 
 
 def knock_out(
-    *keys: str | Region, layers="all", steps="all", heads="all", branch: str = "cond", queries: Region | None = None
+    *keys, layers="all", steps="all", heads="all", branch: str = "cond", queries=None
 ) -> Reweighting:
     """No query (or none of `queries`) can attend to these words or regions: identical to masking them."""
     return reweight(dict.fromkeys(keys, 0.0), True, layers, steps, heads, branch, queries)

@@ -26,7 +26,7 @@ class Where:
     steps: object = "all"
     branch: str = "both"
     heads: object = "all"
-    tokens: Region | None = None
+    tokens: object = None  # a Region
 
     def __post_init__(self):
         if self.branch not in ("cond", "uncond", "both"):

@@ -7,7 +7,6 @@ from functools import cache, cached_property, partial
 from hashlib import sha1
 from pathlib import Path
 
-import numpy as np
 import torch
 from tqdm.auto import tqdm
 
@@ -22,11 +21,11 @@ Settings = Mapping[str, object]
 class Trial:
     """One clip of a sweep, for a metric to judge. `plain` is the unedited clip of the same seed, made when asked for."""
 
-    def __init__(self, name: str, seed: int, settings: Settings, frames: np.ndarray, make_plain: Callable):
+    def __init__(self, name: str, seed: int, settings: Settings, frames, make_plain: Callable):
         self.name, self.seed, self.settings, self.frames, self._make_plain = name, seed, settings, frames, make_plain
 
     @cached_property
-    def plain(self) -> np.ndarray:
+    def plain(self):
         return self.frames if self.name == PLAIN else self._make_plain()
 
 
@@ -89,7 +88,7 @@ def sweep(
 
 
 @torch.no_grad()
-def _generate(pipe, edits: Sequence[Intervention], settings: Settings, seed: int) -> np.ndarray:
+def _generate(pipe, edits: Sequence[Intervention], settings: Settings, seed: int):
     with intervene(pipe, *edits):
         call = {"output_type": "pt"} | dict(settings)
         video = pipe(**call, generator=torch.Generator().manual_seed(seed)).frames
