@@ -86,10 +86,10 @@ def ablate(
     heads="all",
     tokens=None,
 ) -> Ablation:
-    """Take away what is particular about an activation; for whole heads, at "blocks.*.attn.z" (before to_out mixes them).
+    """Take away what is particular about an activation; heads, at "blocks.*.attn.z", before to_out mixes them.
 
-    `mode`: "zero"; "mean", over the ablated tokens of each sample, text and video apart (or with `from_` over a recorded
-    run's samples too); "resample", the values of a sample of `from_` that is drawn with `seed`, the same at all points.
+    `mode`: "zero"; "mean", over the ablated tokens of each sample, text and video apart (with `from_`, over a recorded
+    run's samples too); "resample", a sample of `from_` that is drawn with `seed`, the same at all points.
     """
     if mode not in MODES:
         raise InterventionError(near("mode", mode, MODES))

@@ -1,4 +1,4 @@
-"""Edits of attention itself: some keys weigh more, less, or nothing, exactly, as a correction of the fused kernel's output."""
+"""Edits of attention: some keys weigh more, less, or nothing, exactly, by correcting the fused kernel's output."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -92,9 +92,7 @@ def reweight(
     return Reweighting(chosen, Where(steps, branch, heads), layers, queries, renormalise)
 
 
-def knock_out(
-    *keys, layers="all", steps="all", heads="all", branch: str = "cond", queries=None
-) -> Reweighting:
+def knock_out(*keys, layers="all", steps="all", heads="all", branch: str = "cond", queries=None) -> Reweighting:
     """No query (or none of `queries`) can attend to these words or regions: identical to masking them."""
     return reweight(dict.fromkeys(keys, 0.0), True, layers, steps, heads, branch, queries)
 

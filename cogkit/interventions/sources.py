@@ -14,7 +14,9 @@ from cogkit.recording.runs import Run
 
 def check_run(run) -> Run | None:
     if run is not None and not isinstance(run, Run):
-        raise InterventionError(f"from_ is a {type(run).__name__}; give the finished recording: rec.run, or open_run(...)")
+        raise InterventionError(
+            f"from_ is a {type(run).__name__}; give a finished recording: rec.run, or open_run(...)"
+        )
     return run
 
 

@@ -18,8 +18,12 @@ def tensor(run, name):
 
 
 def test_a_zeroed_head_is_one_whose_columns_of_to_out_get_nothing(pipe, generate):
-    handle = pipe.transformer.transformer_blocks[1].attn1.to_out[0].register_forward_pre_hook(
-        lambda module, args: (torch.cat([args[0][..., :16], torch.zeros_like(args[0][..., 16:])], -1),)
+    handle = (
+        pipe.transformer.transformer_blocks[1]
+        .attn1.to_out[0]
+        .register_forward_pre_hook(
+            lambda module, args: (torch.cat([args[0][..., :16], torch.zeros_like(args[0][..., 16:])], -1),)
+        )
     )
     wanted = generate(pipe)
     handle.remove()
@@ -43,7 +47,7 @@ def test_a_mean_is_over_the_ablated_tokens_text_and_video_apart(pipe, generate):
     found, inside = tensor(after, "blocks.0.attn.z")[0], slice(TEXT + 8, TEXT + 16)
     mean = plain[:, :, inside].mean(2, keepdim=True).expand_as(plain[:, :, inside])
     torch.testing.assert_close(found[:, :, inside], mean)
-    assert torch.equal(found[:, :, :inside.start], plain[:, :, : inside.start])
+    assert torch.equal(found[:, :, : inside.start], plain[:, :, : inside.start])
 
 
 def test_means_of_streams_and_latents_are_over_their_own_tokens(pipe, generate):

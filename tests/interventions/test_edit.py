@@ -19,8 +19,9 @@ def test_only_the_chosen_steps_branch_heads_and_tokens_change(pipe, generate):
     heads = cogkit.edit("blocks.0.attn.z", change=double, heads=[1], **where)
     with cogkit.record(pipe, acts) as after, cogkit.intervene(pipe, heads):
         generate(pipe)
-    with cogkit.record(pipe, acts) as stream, cogkit.intervene(
-        pipe, cogkit.edit("blocks.0.resid_pre.video", change=double, **where)
+    with (
+        cogkit.record(pipe, acts) as stream,
+        cogkit.intervene(pipe, cogkit.edit("blocks.0.resid_pre.video", change=double, **where)),
     ):
         generate(pipe)
     plain, edited = (torch.from_numpy(rec.run["attn.z"].values) for rec in (before, after))
@@ -52,9 +53,10 @@ def test_latents_beside_an_image_and_in_time_patches_can_be_edited(tiny_pipe, ge
         pipe, call = tiny_pipe(**build), {}
         if build.get("kind"):
             call = {"image": torch.rand(1, 3, 32, 64, generator=torch.Generator().manual_seed(1))}
-        noise = torch.randn(1, 4 if "patch_size_t" in build else 3, 16, 4, 8, generator=torch.Generator().manual_seed(3))
+        frames, patch = (4, 2) if "patch_size_t" in build else (3, 1)
+        noise = torch.randn(1, frames, 16, 4, 8, generator=torch.Generator().manual_seed(3))
         halved = noise.clone()
-        halved[:, : 2 if "patch_size_t" in build else 1] /= 2
+        halved[:, :patch] /= 2
         edit = cogkit.edit("latents", change=lambda x: x / 2, steps=0, tokens=cogkit.region(frames=0))
         wanted = generate(pipe, latents=halved, **call)
         with cogkit.intervene(pipe, edit):

@@ -12,7 +12,9 @@ from cogkit.interventions.editor import InterventionError
 from cogkit.interventions.intervene import SkippedEdits
 from cogkit.recording.points import UnknownPoint, all_points
 
-SOME = [cogkit.knock_out("red"), cogkit.ablate("blocks.1.attn.z", heads=[0]), cogkit.swap_prompt("a blue star", steps=1)]
+SWAP = cogkit.swap_prompt("a blue star", steps=1)
+SOME = [cogkit.knock_out("red"), cogkit.ablate("blocks.1.attn.z", heads=[0]), SWAP]
+FAILING = cogkit.edit("blocks.1.attn.q", change=lambda q: 1 / 0)
 
 
 def traces(pipe):
@@ -89,7 +91,7 @@ def test_nothing_is_left_behind_whatever_happens(pipe, generate):
         generate(pipe, callback_on_step_end=lambda *_: 1 / 0)
     assert traces(pipe) == before
 
-    with pytest.raises(ZeroDivisionError), cogkit.intervene(pipe, cogkit.edit("blocks.1.attn.q", change=lambda q: 1 / 0)):
+    with pytest.raises(ZeroDivisionError), cogkit.intervene(pipe, FAILING):
         generate(pipe)
     assert traces(pipe) == before
 
@@ -154,7 +156,7 @@ def test_what_never_took_place_is_an_error_and_what_partly_did_a_warning(pipe, t
         (lambda: cogkit.ablate("temb", tokens=cogkit.region(frames=0)), InterventionError, "one vector for all tokens"),
         (lambda: cogkit.ablate("model_output", branch="uncond"), InterventionError, "has no branches"),
         (lambda: cogkit.ablate("blocks.0.attn.z", tokens="red"), InterventionError, "write cogkit.region"),
-        (lambda: cogkit.ablate("blocks.0.mlp_out.text", tokens=cogkit.region(frames=0)), InterventionError, "text only"),
+        (lambda: cogkit.ablate("embed.text", tokens=cogkit.region(frames=0)), InterventionError, "text only"),
         (lambda: cogkit.ablate("latents", tokens=cogkit.region(words="red")), InterventionError, "have no text"),
         (lambda: "blocks.0.attn.z", InterventionError, "is no intervention; use ablate"),
     ],

@@ -47,11 +47,13 @@ def test_clips_are_frames_and_metrics_can_be_many_and_prompts_follow_the_seed(pi
     prompts, seen = {0: "a red circle", 1: "a red star", 2: "the red cross"}, set()
 
     def metric(trial):
-        assert trial.frames.dtype == np.uint8 and trial.frames.shape == (5, 32, 32, 3)
+        assert trial.frames.dtype == np.uint8 and trial.frames.shape[1:] == (32, 32, 3)
         seen.add((trial.seed, trial.settings["prompt"]))
         return {"bright": trial.frames.mean(), "dark": trial.frames.mean() < 128}
 
-    calls = lambda seed: {k: v for k, v in SETTINGS.items() if k != "output_type"} | {"prompt": prompts[seed]}  # noqa: E731
+    def calls(seed):
+        return {k: v for k, v in SETTINGS.items() if k != "output_type"} | {"prompt": prompts[seed]}
+
     effects = cogkit.sweep(pipe, {"no red": EDITS["no red"]}, metric, prompts, tmp_path / "log.jsonl", calls)
     assert seen == set(prompts.items()) and effects.values.metric.values.tolist() == ["bright", "dark"]
 
@@ -106,5 +108,5 @@ def test_a_log_of_other_settings_or_interventions_is_refused(pipe, tmp_path):
         cogkit.sweep(pipe, one, change, range(3), log, SETTINGS | {"prompt": "a red star"})
     with pytest.raises(EffectError, match="has 'no red' at seed 0 with other settings"):
         cogkit.sweep(pipe, {"no red": cogkit.knock_out("red", steps=0)}, change, range(3), log, SETTINGS)
-    with pytest.raises(EffectError, match="the metric gave None; give a number"):
+    with pytest.raises(EffectError, match="the metric gave .*None.*; give a number"):
         cogkit.sweep(pipe, {"more": EDITS["two heads"]}, lambda trial: None, range(3), log, SETTINGS)
