@@ -15,6 +15,7 @@ class GroupNorm(nn.GroupNorm):
 
     Statistics are those of the chunk: here, and only here, the frames of a chunk see each other's future. As released
     they come from torch, whose kernel for channels-last maps is off by 1e-4 in fp32.
+    Mirrors: the nn.GroupNorm of CogVideoXResnetBlock3D and CogVideoXSpatialNorm3D.
     """
 
     def forward(self, x: Map, stream: Stream, modulation: Modulation | None = None) -> Map:

@@ -22,7 +22,7 @@ def picture(seed=0):
 
 def frames(pipe, seed=0, steps=2, **how):
     how = {"height": 48, "width": 80, "num_inference_steps": steps, "max_sequence_length": 16} | how
-    return pipe(PROMPT, generator=torch.Generator().manual_seed(seed), output_type="pt", **how).frames[0]
+    return pipe(prompt=PROMPT, generator=torch.Generator().manual_seed(seed), output_type="pt", **how).frames[0]
 
 
 def agree(pipe, **how):
