@@ -10,7 +10,7 @@ import torch
 
 from cogkit.recording.act_recorder import chosen_branches
 from cogkit.recording.layout import Anatomy, Layout
-from cogkit.recording.pattern import Pattern
+from cogkit.recording.pattern import TILE, Pattern
 from cogkit.recording.points import choose
 from cogkit.recording.slabs import Slab
 from cogkit.recording.tokens import GROUPS
@@ -78,8 +78,8 @@ class VideoToText(MapRecorder):
         self.slabs[0].notes["pieces"] = pieces  # by batch row, then word
         multiply = layout.text * (anatomy.head_width + len(labels))
         self.work = 2 * self.calls * len(self.heads) * layout.video * multiply
-        self.width = layout.video * (2 * layout.text + anatomy.head_width)
-        self.scratch = scratch(selector.chunk, self.width, anatomy.heads)
+        self.width = 2 * layout.video * len(labels)  # the tiles' answers, and all of them joined
+        self.scratch = min(selector.chunk, TILE) + scratch(selector.chunk, self.width, anatomy.heads)
 
     def slots(self, row: int) -> list[list[int] | None]:
         prompt, _ = self.text(row)
@@ -92,7 +92,7 @@ class VideoToText(MapRecorder):
             to_words = averaging(self.slots(row), text, pattern.q.device) * self.layout.tokens
 
             def ask(heads, row=row, to_words=to_words):
-                return pattern.columns(row, heads, slice(text, None), slice(0, text)) @ to_words
+                return pattern.columns_onto(row, heads, slice(text, None), slice(0, text), to_words)
 
             found.append(self.over_heads(pattern, row, self.width, ask))
         found = self.stacked(found)
