@@ -11,7 +11,8 @@ class DenseProcessor:
     def __call__(self, attn, hidden_states, encoder_hidden_states, attention_mask=None, image_rotary_emb=None):
         text = encoder_hidden_states.shape[1]
         joint = torch.cat([encoder_hidden_states, hidden_states], dim=1)
-        q, k, v = (to(joint).unflatten(-1, (attn.heads, -1)).transpose(1, 2) for to in (attn.to_q, attn.to_k, attn.to_v))
+        projections = (attn.to_q, attn.to_k, attn.to_v)
+        q, k, v = (to(joint).unflatten(-1, (attn.heads, -1)).transpose(1, 2) for to in projections)
         q, k = attn.norm_q(q), attn.norm_k(k)
         if image_rotary_emb is not None:
             q[:, :, text:] = apply_rotary_emb(q[:, :, text:], image_rotary_emb)

@@ -1,4 +1,4 @@
-"""nnsight: q and k are read where attention is called, the columns are computed by hand, a block of queries at a time."""
+"""nnsight: q and k are read where attention is called; the columns are computed by hand, some queries at a time."""
 
 import torch
 from nnsight import NNsight, save

@@ -11,7 +11,6 @@ import ctypes
 import gc
 import importlib
 import json
-import os
 import re
 import resource
 import statistics
@@ -41,8 +40,8 @@ class Witness(TorchFunctionMode):
     def __torch_function__(self, func, types, args=(), kwargs=None):
         if func is F.scaled_dot_product_attention and args[0].shape[2] > TEXT:  # T5 attends to fewer
             q, k = args[0][-1].double(), args[1][-1].double()
-            rows = [(q[head, TEXT + self.queries] @ k[head].T * q.shape[-1] ** -0.5).softmax(-1) for head in range(len(q))]
-            p = torch.stack(rows).mean(0)
+            rows = q[:, TEXT + self.queries] * q.shape[-1] ** -0.5
+            p = sum((rows[head] @ k[head].T).softmax(-1) for head in range(len(q))) / len(q)
             self.rows.append(torch.stack([p[:, slots].mean(-1) for slots in self.slots], -1))
         return func(*args, **(kwargs or {}))
 
@@ -50,7 +49,7 @@ class Witness(TorchFunctionMode):
 def machine() -> dict:
     cpu = re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text())
     versions = {name: metadata.version(name) for name in ("torch", "diffusers", "transformers")}
-    return {"CPU": cpu[1] if cpu else "unknown", "threads": torch.get_num_threads(), "load": os.getloadavg()[0]} | versions
+    return versions | {"CPU": cpu[1] if cpu else "unknown", "threads": torch.get_num_threads()}
 
 
 def high_water() -> float:

@@ -22,7 +22,6 @@ SMALL = {"attention_head_dim": 64, "text_embed_dim": 32, "time_embed_dim": 128}
 class Size:
     """`transformer` is its config (None: the shipped nano); frames, height and width are those of the video."""
 
-    label: str
     transformer: dict | None
     frames: int
     height: int
@@ -38,17 +37,17 @@ def small(heads: int, layers: int) -> dict:
 
 REAL_WIDTH = {"num_layers": 4}  # the other defaults of the class are the 2B's
 SIZES = {
-    "quick": Size("106 tokens' worth of video, 2 heads x 2 layers", small(2, 2), 9, 48, 64, 2),
-    "nano": Size("546 tokens, 4 heads x 6 layers: the shipped model", None, 17, 128, 128, 9, steps=4),
-    "middle": Size("4,726 tokens, 4 heads x 4 layers", small(4, 4), 17, 480, 480, 7),
-    "long": Size("17,776 tokens, 2 heads x 2 layers", small(2, 2), 49, 480, 720, 3),
-    "real": Size("17,776 tokens, 30 heads x 4 layers of width 1920, bf16", REAL_WIDTH, 49, 480, 720, 3, torch.bfloat16),
+    "quick": Size(small(2, 2), 9, 48, 64, rounds=2),
+    "nano": Size(None, 17, 128, 128, rounds=9, steps=4),
+    "middle": Size(small(4, 4), 17, 480, 480, rounds=7),
+    "long": Size(small(2, 2), 49, 480, 720, rounds=3),
+    "real": Size(REAL_WIDTH, 49, 480, 720, rounds=3, dtype=torch.bfloat16),
 }
 
 
 def build(size: Size) -> CogVideoXPipeline:
     if size.transformer is None:
-        pipe = CogVideoXPipeline.from_pretrained(NANO, torch_dtype=size.dtype)
+        pipe = CogVideoXPipeline.from_pretrained(NANO, dtype=size.dtype)
     else:
         torch.manual_seed(0)
         transformer = CogVideoXTransformer3DModel(**size.transformer).to(size.dtype).eval()
@@ -57,7 +56,7 @@ def build(size: Size) -> CogVideoXPipeline:
         pipe = CogVideoXPipeline(
             tokenizer=AutoTokenizer.from_pretrained(NANO / "tokenizer"),
             text_encoder=T5EncoderModel(t5).to(size.dtype).eval(),
-            vae=AutoencoderKLCogVideoX(block_out_channels=(8,) * 4, norm_num_groups=2, layers_per_block=1).to(size.dtype),
+            vae=AutoencoderKLCogVideoX(block_out_channels=(8,) * 4, norm_num_groups=2, layers_per_block=1),
             transformer=transformer,
             scheduler=CogVideoXDDIMScheduler(
                 prediction_type="v_prediction", rescale_betas_zero_snr=True, timestep_spacing="trailing"

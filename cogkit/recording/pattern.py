@@ -16,7 +16,7 @@ from torch import Tensor
 
 from cogkit.recording.kernel import AttentionError, Heads, attend
 
-TILE = 2 * 2**20  # bytes of probabilities that a CPU's cache holds from the product to the exponential to the sum
+TILE = 2**20  # bytes of probabilities that a CPU's cache holds from the product to the exponential to the sum
 SMALL = 0.05  # below this share of a row's mass left, its sums are taken anew instead of by subtraction
 
 
@@ -33,7 +33,7 @@ class ColumnEdit:
 
 
 class Pattern:
-    """The probabilities of one call. They are computed when asked for; `chunk` bounds the bytes of any answer's scratch.
+    """The probabilities of one call. They are computed when asked for; `chunk` bounds an answer's scratch, in bytes.
 
     Batch rows, heads and tokens are those of q, k, v: text tokens first. Everything is fp32.
     """
@@ -58,7 +58,7 @@ class Pattern:
     def columns_onto(
         self, b: int, heads: slice, queries: slice, columns: slice, onto: Float[Tensor, "C word"]
     ) -> Float[Tensor, "head Q word"]:
-        """P of the columns, times `onto`. The columns themselves are never whole: a few queries at a time are enough."""
+        """P of the columns, times `onto`. The columns are never whole: some queries at a time are enough."""
         chosen = range(self.q.shape[2])[queries]
         width = len(range(self.q.shape[1])[heads]) * len(onto)
         size = max(1, (min(self.chunk, TILE) if self.q.is_cpu else self.chunk) // (4 * width))
