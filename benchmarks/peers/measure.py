@@ -65,10 +65,11 @@ def in_memory(run) -> tuple[object, float]:
     return run(), high_water()
 
 
-def seconds(run) -> tuple[float, float]:
+def seconds(run) -> tuple[float, float, torch.Tensor]:
+    """Wall clock, CPU, and the latents."""
     wall, cpu = time.perf_counter(), time.process_time()
-    run()
-    return time.perf_counter() - wall, time.process_time() - cpu
+    latents, _ = run()
+    return time.perf_counter() - wall, time.process_time() - cpu, latents
 
 
 @torch.inference_mode()
@@ -120,7 +121,7 @@ def measure(entrant, size) -> dict:
         "ratio": statistics.median(ratios),
         "ratios": ratios,
         "cpu_ratio": statistics.median(b[1] / a[1] for a, b in pairs),
-        "leaves_nothing": torch.equal(plain()[0], expected),
+        "leaves_nothing": all(torch.equal(a[2], expected) for a, _ in pairs),  # plain runs, with recorded ones before
     }
     return found
 

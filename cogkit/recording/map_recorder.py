@@ -80,7 +80,8 @@ class VideoToText(MapRecorder):
         multiply = layout.text * (anatomy.head_width + len(labels))
         self.work = 2 * self.calls * len(self.heads) * layout.video * multiply
         self.width = 2 * layout.video * len(labels)  # the tiles' answers, and all of them joined
-        self.scratch = min(selector.chunk, TILE) + scratch(selector.chunk, self.width, anatomy.heads)
+        tile = min(selector.chunk, TILE, 4 * anatomy.heads * layout.video * layout.text)
+        self.scratch = tile + scratch(selector.chunk, self.width, anatomy.heads)
 
     def slots(self, row: int) -> list[list[int] | None]:
         prompt, _ = self.text(row)

@@ -1,10 +1,18 @@
 """The plan is made before the run; here it is held against what the run then does."""
 
+import weakref
+
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 import cogkit
+from cogkit.recording.layout import Anatomy, Layout
+from cogkit.recording.pattern import Pattern
+from cogkit.recording.plan import make_plan
+from cogkit.recording.tokens import TextSlots
 
 CALL = {"num_frames": 17, "height": 96, "width": 128, "num_inference_steps": 3, "prompt": "a red circle"}
 SELECTORS = {
@@ -47,6 +55,54 @@ def test_bytes_in_memory_and_on_disk_and_extra_work_are_within_a_tenth_of_the_pl
     assert plan.share == pytest.approx((recorded - plain) / plain, rel=0.1)
     written = sum(path.stat().st_size for path in (tmp_path / "run").rglob("*") if "c" in path.parts and path.is_file())
     assert plan.disk == pytest.approx(written, rel=0.1)
+
+
+class Held(TorchDispatchMode):
+    """The most bytes that new tensors hold at one time."""
+
+    now = peak = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        given = {t.untyped_storage().data_ptr() for t in tree_leaves((args, kwargs)) if isinstance(t, torch.Tensor)}
+        for tensor in tree_leaves(out):
+            if isinstance(tensor, torch.Tensor) and tensor.untyped_storage().data_ptr() not in given:
+                self._hold(tensor.untyped_storage().nbytes())
+                weakref.finalize(tensor, self._hold, -tensor.untyped_storage().nbytes())
+        return out
+
+    def _hold(self, size: int) -> None:
+        self.now += size
+        self.peak = max(self.peak, self.now)
+
+
+def two_thousand_tokens_of_video() -> Layout:
+    groups = {"prompt": list(range(8)), "eos": [8], "pad": list(range(9, 226))}
+    slots = TextSlots(tuple(f"▁w{slot}" for slot in range(226)), tuple(range(226)), groups)
+    return Layout(1, ("uncond", "cond"), 226, 5, 20, 20, (5, 16, 40, 40), tuple(range(999, 0, -50)), (slots,), (slots,))
+
+
+@pytest.mark.parametrize("chunk", [2**20, 2**26])
+@pytest.mark.parametrize(
+    ("relation", "more", "dtype"),  # scratch is planned for bf16, of which q and k are copied, and frames for fp32
+    [
+        ("video->text", {}, torch.bfloat16),
+        ("text->video", {"words": ["w1", "w2", "w5"]}, torch.bfloat16),
+        ("video->video", {"queries": [(0, 1, 2), (3, 4, 5)]}, torch.bfloat16),
+        ("frame->frame", {}, torch.float32),
+    ],
+)
+def test_what_is_kept_and_the_scratch_are_within_a_tenth_of_the_plan(relation, more, dtype, chunk):
+    layout, sizes = two_thousand_tokens_of_video(), Anatomy(layers=10, heads=4, head_width=64, time=128, out=64)
+    selector = cogkit.maps(relation, **more, heads="each", chunk=chunk)
+    torch.manual_seed(0)
+    q, k, v = (torch.randn(2, 4, layout.tokens, 64).to(dtype) for _ in "qkv")
+    recorder, pattern = selector.bind(layout, sizes)[0], Pattern(q, k, v, None, chunk)
+    with Held() as held:
+        for _, found in recorder.read("attn.pattern", 0, pattern, 0):
+            del found
+    kept = sum(slab.bytes for slab in recorder.slabs)
+    assert make_plan([selector], layout, sizes, to_disk=False).memory == pytest.approx(kept + held.peak, rel=0.1)
 
 
 def test_the_table_has_a_line_for_each_selector_and_one_for_all(pipe):
