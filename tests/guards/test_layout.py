@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "interventions": {"recording", "prompts", "clips"},
     "lessons": {"teaching", "vae", "transformer", "sampler", "recording", "world", "checkpoints"},
     "sampler": set(),
+    "localisation": {"world", "recording", "clips"},
     "training": {"world", "clips", "checkpoints", "plots"},
 }
 EVERYONE_MAY = {"shapes"}
