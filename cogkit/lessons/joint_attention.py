@@ -92,10 +92,6 @@ def cover_of_latent_pixels(mask):
     return np.concatenate([share[:1], reduce(share[1:], "(t four) y x -> t y x", "mean", four=4)])
 
 
-def cover_or_not(mask):
-    return np.ceil(token_cover(mask))
-
-
 TOKEN_COVER = Exercise(
     "token_cover",
     token_cover,
@@ -104,7 +100,7 @@ TOKEN_COVER = Exercise(
         "a token is a patch of 2x2 latent pixels, and a latent pixel is 8x8 pixels",
         "latent frame 0 is frame 0, latent frame j the mean over frames 4j-3 to 4j: treat mask[0] and mask[1:] apart",
     ),
-    (cover_of_fours_from_the_start, cover_of_every_fourth_frame, cover_of_latent_pixels, cover_or_not),
+    (cover_of_fours_from_the_start, cover_of_every_fourth_frame, cover_of_latent_pixels),
 )
 
 
@@ -187,10 +183,6 @@ def knock_out_of_the_queries(z, P, v, slots):
     return z
 
 
-def knock_out_by_rescaling_only(z, P, v, slots):
-    return z / (1 - P[:, slots].sum(-1, keepdim=True))
-
-
 KNOCK_OUT = Exercise(
     "knock_out",
     knock_out,
@@ -203,6 +195,5 @@ KNOCK_OUT = Exercise(
         knock_out_without_renormalising,
         knock_out_divided_by_what_was_taken,
         knock_out_of_the_queries,
-        knock_out_by_rescaling_only,
     ),
 )
