@@ -1,4 +1,4 @@
-"""Reach inside a running pipeline: change any internal, exactly, under the fused attention kernel, and measure what follows.
+"""Reach inside a running pipeline: change any internal, exactly, under the fused kernel, and measure what follows.
 
     with cogkit.intervene(pipe, cogkit.knock_out("red"), cogkit.ablate("blocks.2.attn.z", heads=[1])):
         other = pipe(...)
@@ -8,9 +8,9 @@ around or inside of it sees the edited values. An intervention is a plain value:
 
 | intervention | what it does |
 | --- | --- |
-| `reweight({"red": 2.0})` | multiplies the attention on words (or on any region of keys), as adding log 2 to the logits |
+| `reweight({"red": 2.0})` | multiplies the attention on words (or any region), as adding log 2 to the logits |
 | `knock_out("red", "<pad>")` | nobody can attend to them: identical to masking these keys |
-| `ablate("blocks.2.attn.z", heads=[1], mode="zero")` | zero, "mean" (over tokens), or "resample" (from a recorded run) |
+| `ablate("blocks.2.attn.z", heads=[1], mode="zero")` | zero, "mean" (over tokens), "resample" (from a recorded run) |
 | `patch("blocks.1.resid_post.video", from_=run)` | puts in what another run had there, recorded with `acts` |
 | `edit("blocks.1.resid_post.video", change=f)` | puts in `f(value)`: steering, noise, anything |
 | `modulate("blocks.*.adaln1.gate.text", times=0.0)` | scales, shifts or replaces the AdaLN vectors |

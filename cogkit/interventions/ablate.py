@@ -7,7 +7,6 @@ from torch import Tensor
 
 from cogkit.interventions.edit import PointEditor
 from cogkit.interventions.editor import Intervention, InterventionError, Where, editable_points, has_heads, near
-from cogkit.interventions.regions import Region
 from cogkit.interventions.sources import Source, check_run
 from cogkit.recording.points import SAMPLER, Point
 from cogkit.recording.runs import Run
@@ -44,7 +43,7 @@ class AblationEditor(PointEditor):
     def begin(self, layout) -> None:
         super().begin(layout)
         if self.source is not None:
-            self.source.check(layout, self.steps, self.branches)
+            self.source.check(self.steps, self.branches)
             draw = torch.Generator().manual_seed(self.seed)
             self.donors = torch.randint(self.source.samples, (layout.samples,), generator=draw).tolist()
 
@@ -80,17 +79,17 @@ def _mean(value: Tensor, mask: Tensor, axes) -> Tensor:
 def ablate(
     *patterns: str,
     mode: str = "zero",
-    from_: Run | None = None,
+    from_=None,
     seed: int = 0,
     steps="all",
     branch: str = "both",
     heads="all",
-    tokens: Region | None = None,
+    tokens=None,
 ) -> Ablation:
-    """Take away what is particular about an activation; for whole heads, at "blocks.*.attn.z" (before to_out mixes them).
+    """Take away what is particular about an activation; heads, at "blocks.*.attn.z", before to_out mixes them.
 
-    `mode`: "zero"; "mean", over the ablated tokens of each sample, text and video apart (or with `from_` over a recorded
-    run's samples too); "resample", the values of a sample of `from_` that is drawn with `seed`, the same at all points.
+    `mode`: "zero"; "mean", over the ablated tokens of each sample, text and video apart (with `from_`, over a recorded
+    run's samples too); "resample", a sample of `from_` that is drawn with `seed`, the same at all points.
     """
     if mode not in MODES:
         raise InterventionError(near("mode", mode, MODES))

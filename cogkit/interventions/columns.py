@@ -1,4 +1,4 @@
-"""Edits of attention itself: some keys weigh more, less, or nothing, exactly, as a correction of the fused kernel's output."""
+"""Edits of attention: some keys weigh more, less, or nothing, exactly, by correcting the fused kernel's output."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -64,13 +64,13 @@ def _places(inside: np.ndarray) -> tuple[int, ...]:
 
 
 def reweight(
-    factors: Mapping[str | Region, float],
+    factors: Mapping,  # word or Region -> number
     renormalise: bool = True,
     layers="all",
     steps="all",
     heads="all",
     branch: str = "cond",
-    queries: Region | None = None,
+    queries=None,
 ) -> Reweighting:
     """Multiply the attention on words (or on regions of keys) by a factor: {"red": 2.0, region(frames=0): 0.5}.
 
@@ -92,9 +92,7 @@ def reweight(
     return Reweighting(chosen, Where(steps, branch, heads), layers, queries, renormalise)
 
 
-def knock_out(
-    *keys: str | Region, layers="all", steps="all", heads="all", branch: str = "cond", queries: Region | None = None
-) -> Reweighting:
+def knock_out(*keys, layers="all", steps="all", heads="all", branch: str = "cond", queries=None) -> Reweighting:
     """No query (or none of `queries`) can attend to these words or regions: identical to masking them."""
     return reweight(dict.fromkeys(keys, 0.0), True, layers, steps, heads, branch, queries)
 

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from cogkit.interventions.editor import Editor, Intervention, InterventionError, Where, editable_points
-from cogkit.interventions.regions import Region
 from cogkit.recording.points import Point
 
 
@@ -38,7 +37,7 @@ class PointEditor(Editor):
             raise InterventionError(f"change gave {found} for {kind!r}; it must give a tensor of {tuple(value.shape)}")
         return torch.where(self.mask(kind, value), new.to(value), value)
 
-    def changed(self, kind: str, layer: int | None, value: Tensor, step: int) -> Tensor:
+    def changed(self, kind: str, layer: int | None, value: Tensor, step: int):
         return self.change(value)
 
 
@@ -48,7 +47,7 @@ def edit(
     steps="all",
     branch: str = "both",
     heads="all",
-    tokens: Region | None = None,
+    tokens=None,
 ) -> Edit:
     """Put `change(value)` in the place of the value at the hook points, where `steps`, ... and `tokens` say.
 

@@ -26,7 +26,7 @@ class Where:
     steps: object = "all"
     branch: str = "both"
     heads: object = "all"
-    tokens: Region | None = None
+    tokens: object = None  # a Region
 
     def __post_init__(self):
         if self.branch not in ("cond", "uncond", "both"):
@@ -110,7 +110,8 @@ class Editor(Visitor):
         if not has_heads(kind):
             tokens = tokens[:, : layout.text] if text else tokens[:, layout.text :]
         if not tokens[self.rows].any():
-            raise InterventionError(f"{region} holds no token of {kind!r}, which has {'text' if text else 'video'} only")
+            has = "text" if text else "video"
+            raise InterventionError(f"{region} holds no token of {kind!r}, which has {has} only")
         found = rows[:, None] & torch.from_numpy(tokens)
         if not has_heads(kind):
             return found[..., None]
@@ -136,7 +137,7 @@ def has_heads(kind: str) -> bool:
 
 
 def editable_points(pipe, patterns: tuple[str, ...], where: Where) -> list[Point]:
-    """The points that the patterns match. Raises if `where` asks for heads, tokens or branches that one does not have."""
+    """The points that the patterns match. Raises if `where` asks for what one of them does not have."""
     points = match_points(patterns, pipe.transformer.config.num_layers)
     for point in points:
         kind = point.kind
@@ -155,5 +156,3 @@ def near(what: str, value, known) -> str:
     """The sentence for a name that does not exist."""
     hits = get_close_matches(str(value), known, n=2, cutoff=0.4) or list(known)
     return f"{what}={value!r} is unknown; nearest: {', '.join(hits)}"
-
-

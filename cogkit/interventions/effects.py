@@ -1,4 +1,4 @@
-"""What an intervention does, over seeds: the paired difference to the unedited run, its confidence interval, its p-value."""
+"""What an intervention does, over seeds: its difference to the unedited run, with a confidence interval."""
 
 import json
 from pathlib import Path
@@ -35,8 +35,8 @@ class Effects:
         """Over intervention and metric: `plain` and `edited` means, `effect` = edited - plain, `low` and `high`, `p`.
 
         Differences are paired by seed. The interval is the bootstrap's percentile interval, widened by sqrt(n/(n-1))
-        because it is too narrow for small n (Hesterberg 2015, section 4); below ten seeds it still is, a little. p is that of
-        a sign-flip test, `p_holm` the same for as many interventions as were tried (Holm 1979). `seeds` says how many
+        because it is too narrow for small n (Hesterberg 2015); below ten seeds it still is, a little. p is that of a
+        sign-flip test, `p_holm` the same for as many interventions as were tried (Holm 1979). `seeds` says how many
         pairs there were; where fewer than three, all is NaN.
         """
         plain = self.values.sel(intervention=PLAIN, drop=True)

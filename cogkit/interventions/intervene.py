@@ -13,7 +13,7 @@ class SkippedEdits(UserWarning):
 
 
 @contextmanager
-def intervene(pipe, *interventions: Intervention, prompt: str | list[str] | None = None):
+def intervene(pipe, *interventions, prompt: str | list[str] | None = None):
     """Edit every run of `pipe`, any diffusers CogVideoX pipeline, within the block.
 
     The interventions act in the order given, and all before any `record` reads, whichever was entered first. `prompt`

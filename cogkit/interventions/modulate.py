@@ -15,8 +15,8 @@ from cogkit.recording.points import Point, choose
 class Modulation(Intervention):
     patterns: tuple[str, ...]
     where: Where
-    times: float
-    add: float
+    times: int | float
+    add: int | float
     channels: object
     train_timestep: int | None
 
@@ -51,8 +51,8 @@ class ModulationEditor(PointEditor):
 
 def modulate(
     *patterns: str,
-    times: float = 1.0,
-    add: float = 0.0,
+    times: int | float = 1.0,
+    add: int | float = 0.0,
     channels="all",
     train_timestep: int | None = None,
     steps="all",

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from cogkit.interventions.edit import PointEditor
-from cogkit.interventions.editor import Intervention, Where, editable_points
-from cogkit.interventions.regions import Region
+from cogkit.interventions.editor import Intervention, InterventionError, Where, editable_points
 from cogkit.interventions.sources import Source, check_run
-from cogkit.recording.points import Point
+from cogkit.recording.points import Point, choose
 from cogkit.recording.runs import Run
 
 
@@ -26,19 +25,24 @@ class Patch(Intervention):
 
     def editor(self, pipe) -> "PatchEditor":
         points = editable_points(pipe, self.patterns, self.where)
-        return PatchEditor(pipe, points, self.where, Source(self.run, points, self.step, self.sample))
+        return PatchEditor(pipe, points, self)
 
 
 class PatchEditor(PointEditor):
-    def __init__(self, pipe, points: list[Point], where: Where, source: Source):
-        super().__init__(pipe, points, where, lambda value: value)
-        self.source = source
+    def __init__(self, pipe, points: list[Point], what: Patch):
+        super().__init__(pipe, points, what.where, lambda value: value)
+        self.source, self.sample = Source(what.run, points, what.step), what.sample
+        if self.sample is not None:
+            choose("from_sample", self.sample, self.source.samples)
 
     def begin(self, layout) -> None:
         super().begin(layout)
-        self.source.check(layout, self.steps, self.branches)
-        one = self.source.sample if self.source.samples > 1 else 0
-        self.samples = list(range(layout.samples)) if one is None else [one] * layout.samples
+        self.source.check(self.steps, self.branches)
+        there, here = self.source.samples, layout.samples
+        if self.sample is None and there not in (1, here):
+            raise InterventionError(f"that run has {there} samples, this one {here}; choose one: from_sample=")
+        each = self.sample is None and there == here
+        self.samples = list(range(here)) if each else [self.sample or 0] * here
 
     def changed(self, kind: str, layer: int | None, value: Tensor, step: int) -> Tensor:
         return self.source.rows(kind, layer, step, self.layout, self.samples, value)
@@ -46,13 +50,13 @@ class PatchEditor(PointEditor):
 
 def patch(
     *patterns: str,
-    from_: Run,
+    from_,
     from_step: int | None = None,
     from_sample: int | None = None,
     steps="all",
     branch: str = "cond",
     heads="all",
-    tokens: Region | None = None,
+    tokens=None,
 ) -> Patch:
     """Put the values of a recorded run (of the same or another prompt or seed) in the place of this one's.
 

@@ -17,7 +17,7 @@ class RegionError(ValueError):
 
 @dataclass(frozen=True, eq=False)  # slices in it cannot be hashed, the region can
 class Region:
-    """`grid` is (frames, y, x) choices, `mask` the bytes and shape of a boolean grid; both given: their intersection."""
+    """`grid`: choices of frames, y, x; `mask`: bytes and shape of a boolean grid; with both, where both are."""
 
     grid: tuple[object, object, object] | None
     mask: tuple[bytes, tuple[int, ...]] | None

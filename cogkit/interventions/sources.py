@@ -14,20 +14,19 @@ from cogkit.recording.runs import Run
 
 def check_run(run) -> Run | None:
     if run is not None and not isinstance(run, Run):
-        raise InterventionError(f"from_ is a {type(run).__name__}; give the finished recording: rec.run, or open_run(...)")
+        raise InterventionError(
+            f"from_ is a {type(run).__name__}; give a finished recording: rec.run, or open_run(...)"
+        )
     return run
 
 
 class Source:
     """Where a patch comes from: the same hook points and branches, by step; or always one step."""
 
-    def __init__(self, run: Run, points: list[Point], step: int | None = None, sample: int | None = None):
-        self.run, self.points, self.step, self.sample = run, points, step, sample
+    def __init__(self, run: Run, points: list[Point], step: int | None = None):
+        self.run, self.points, self.step = run, points, step
         self.arrays = {str(point): run[str(point)] for point in points}  # raises RunError, with near matches
-        counts = {array.sizes.get("sample", 1) for array in self.arrays.values()}
-        self.samples = counts.pop()
-        if sample is not None and not 0 <= sample < self.samples:
-            raise InterventionError(f"from_sample={sample} is not in that run; it has {self.samples} of them, from 0")
+        self.samples = max(array.sizes.get("sample", 1) for array in self.arrays.values())
 
     @staticmethod
     def describe(run: Run) -> str:
@@ -39,12 +38,8 @@ class Source:
                 found.update(repr((name, array.dims, array.shape, last.tolist())).encode())
         return f"run<{found.hexdigest()[:8]}>"
 
-    def check(self, layout: Layout, steps: set[int], branches: tuple[str, ...]) -> None:
-        """Raises InterventionError, before anything is computed, for what was not recorded or has another shape."""
-        if self.sample is None and self.samples not in (1, layout.samples):
-            raise InterventionError(
-                f"that run has {self.samples} samples, this one {layout.samples}; choose one of them: from_sample="
-            )
+    def check(self, steps: set[int], branches: tuple[str, ...]) -> None:
+        """Raises InterventionError, before anything is computed, for steps and branches that were not recorded."""
         for point in self.points:
             array = self.arrays[str(point)]
             wanted = steps if self.step is None else {self.step}
@@ -67,24 +62,21 @@ class Source:
         """The recorded value for every batch row (rows of branches that were not recorded: `like` itself)."""
         array = self.arrays[str(Point(kind, layer))].sel(step=step if self.step is None else self.step)
         if kind in SAMPLER:
-            return self._fit(torch.stack([self._sample(array, sample) for sample in samples]), like, kind)
+            return torch.stack([self._one(kind, array, sample, like) for sample in samples])
         found = []
         for number, branch in enumerate(layout.branches):
             if branch in array.branch.values:
-                found += [self._sample(array.sel(branch=branch), sample) for sample in samples]
+                found += [self._one(kind, array.sel(branch=branch), sample, like) for sample in samples]
             else:
-                found += [*like[number * layout.samples : (number + 1) * layout.samples].to("cpu")]
-        found = [value.reshape(like.shape[1:]) if value.numel() == like[0].numel() else value for value in found]
-        return self._fit(torch.stack([value.to(like.dtype) for value in found]), like, kind)
+                found += [*like[number * layout.samples : (number + 1) * layout.samples]]
+        return torch.stack(found)
 
-    def _sample(self, array, sample: int) -> Tensor:
-        values = array.isel(sample=sample) if "sample" in array.dims else array
-        return torch.from_numpy(np.ascontiguousarray(values.values))
-
-    def _fit(self, found: Tensor, like: Tensor, kind: str) -> Tensor:
-        if found.shape != like.shape:
+    def _one(self, kind: str, array, sample: int, like: Tensor) -> Tensor:
+        """One batch row of it; a recorded grid of frame, y, x becomes tokens."""
+        values = (array.isel(sample=sample) if "sample" in array.dims else array).values
+        if values.size != like[0].numel() or values.shape[-1] != like.shape[-1]:
             raise InterventionError(
-                f"{kind!r} was recorded with the shape {tuple(found.shape[1:])}, here it has {tuple(like.shape[1:])}; "
+                f"{kind!r} was recorded with the shape {values.shape}, here it is {tuple(like.shape[1:])}; "
                 "record a run of the same size"
             )
-        return found.to(like)
+        return torch.from_numpy(np.ascontiguousarray(values)).reshape(like.shape[1:]).to(like)

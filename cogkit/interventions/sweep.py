@@ -7,7 +7,6 @@ from functools import cache, cached_property, partial
 from hashlib import sha1
 from pathlib import Path
 
-import numpy as np
 import torch
 from tqdm.auto import tqdm
 
@@ -20,13 +19,13 @@ Settings = Mapping[str, object]
 
 
 class Trial:
-    """One clip of a sweep, for a metric to judge. `plain` is the unedited clip of the same seed, made when asked for."""
+    """One clip of a sweep, for a metric to judge. `plain` is the unedited one of its seed, made when asked for."""
 
-    def __init__(self, name: str, seed: int, settings: Settings, frames: np.ndarray, make_plain: Callable):
+    def __init__(self, name: str, seed: int, settings: Settings, frames, make_plain: Callable):
         self.name, self.seed, self.settings, self.frames, self._make_plain = name, seed, settings, frames, make_plain
 
     @cached_property
-    def plain(self) -> np.ndarray:
+    def plain(self):
         return self.frames if self.name == PLAIN else self._make_plain()
 
 
@@ -42,8 +41,8 @@ def sweep(
     """Run `pipe` unedited and under every intervention, for every seed, and compare what `metric` says.
 
     `settings`: the pipeline call's arguments (prompt, num_inference_steps, ...), or a function of the seed that gives
-    them, so that each seed can have its own prompt. `metric` gets a Trial: `frames` (uint8, F H W 3; whatever the
-    pipeline gives if settings have an output_type), `plain`, `seed`, `settings`; it returns a number, or several by name:
+    them, so that each seed can have its own prompt. `metric` gets a Trial: `frames` (uint8, F H W 3; what the pipeline
+    gives if settings have an output_type), `plain`, `seed`, `settings`; it returns a number, or several by name:
 
         def metric(trial):
             scores = Scores()                                   # cogkit.world.scores
@@ -89,7 +88,7 @@ def sweep(
 
 
 @torch.no_grad()
-def _generate(pipe, edits: Sequence[Intervention], settings: Settings, seed: int) -> np.ndarray:
+def _generate(pipe, edits: Sequence[Intervention], settings: Settings, seed: int):
     with intervene(pipe, *edits):
         call = {"output_type": "pt"} | dict(settings)
         video = pipe(**call, generator=torch.Generator().manual_seed(seed)).frames
