@@ -23,8 +23,9 @@ def difference_strip(one, other, labels: tuple[str, str] = ("one", "other"), col
     apart = np.abs(a.astype(np.int16) - b).mean(-1)
     shown, top = even(len(a), columns), max(float(apart.max()), 1.0)
     rows = [Row(label, [clip[k] for k in shown]) for label, clip in zip(labels, (a, b), strict=True)]
+    rows[0] = rows[0]._replace(titles=[f"frame {k}" for k in shown])
     rows.append(Row(f"difference\nup to {top:.0f}/255", [apart[k] for k in shown], HEAT, 0, top))
-    figure, _ = strips(rows, [f"frame {k}" for k in shown], extra=0.6)
+    figure, _ = strips(rows)
     changed = (apart > SEEN).mean((1, 2))
     title = (
         f"{percent(changed.mean())} of the pixels differ by more than {SEEN} of 255 levels"
@@ -65,17 +66,18 @@ def run_difference(
     apart = np.sqrt((where**2).mean((1, 2, 3))) / np.maximum(size, 1e-9)
     top = max(float(where[shown, frame].max()), 1e-6)
     rows = [Row(label, [colours(x0.values[k])[frame] for k in shown]) for label, x0 in zip(labels, (a, b), strict=True)]
+    rows[0] = rows[0]._replace(titles=[f"step {steps[k]}" for k in shown])
     rows.append(Row(f"difference\nup to {top:.2g}", [where[k, frame] for k in shown], HEAT, 0, top))
-    figure, _ = strips(rows, [f"step {steps[k]}" for k in shown], extra=0.6)
+    figure, _ = strips(rows)
     half = int(np.argmax(apart > apart[-1] / 2))
     title = (
         f"Half of the final difference is there at step {steps[half]} of {len(steps)}"
         if apart.any()
-        else ("The two runs are equal at every step")
+        else "The two runs are equal at every step"
     )
     figure.suptitle(title, x=0.01, ha="left")
     alt = (
-        f"Predicted-clean x0 of {labels[0]} and {labels[1]} at {len(shown)} of {len(steps)} steps, and their difference, "
+        f"Predicted-clean x0 of {labels[0]} and {labels[1]} at {len(shown)} of {len(steps)} steps, their difference "
         f"{percent(apart[0])} of the latents' size at the first step, {percent(apart[-1])} at the last. {title}."
     )
     numbers = [[int(steps[k]), float(apart[k])] for k in even(len(steps), 24)]

@@ -68,7 +68,9 @@ def alt_text(figure: Figure) -> str:
 
 
 def png(figure: Figure) -> bytes:
-    """The figure as a PNG of 256 colours, fitted to it: a fifth of the bytes."""
+    """The figure as a PNG of 256 colours, chosen for it: a fifth of the bytes. Numbers are not read off a picture: they
+    are in its table.
+    """
     full, small = io.BytesIO(), io.BytesIO()
     figure.savefig(full, format="png", dpi=DPI, metadata={"Software": None})
     pixels = Pixels.open(full).convert("RGB").quantize(256, Pixels.Quantize.FASTOCTREE, dither=Pixels.Dither.NONE)

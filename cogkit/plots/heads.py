@@ -85,8 +85,8 @@ def frame_matrix(run, layers: Sequence[int] | None = None, heads: Sequence[int] 
     figure.colorbar(shown, ax=grid, label="attention (share)", shrink=0.7)
     high = int(own.values.argmax())
     figure.suptitle(
-        f"Frames look at themselves most in layer {chosen[high]}: {percent(float(own[high]))} of the attention on video "
-        f"({percent(1 / frames)} would be even)",
+        f"Frames look at themselves most in layer {chosen[high]}: {percent(float(own[high]))} of the attention on "
+        f"video ({percent(1 / frames)} would be even)",
         x=0.01,
         ha="left",
     )
@@ -109,7 +109,7 @@ def own_frame(mass: xr.DataArray) -> xr.DataArray:
 
 
 def _mass(run, name: str) -> xr.DataArray:
-    """(layer, head, frame, ...): the mean over the steps that were computed, in the conditional branch if there is one."""
+    """(layer, head, frame, ...): the mean over the steps that were computed, in the last (conditional) branch."""
     data = run if isinstance(run, xr.Dataset) else run["frame->frame"]
     if "head" not in data[name].dims:
         raise PlotError(

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
-from cogkit.plots.figure import SIGNED, WIDTH, Picture, PlotError, describe, picture
+from cogkit.plots.figure import SIGNED, Picture, PlotError, describe, picture
 from cogkit.plots.principal import fit_principal
 from cogkit.plots.strips import Clip, Row, as_clip, even, middle, span_name, spans, strips
 from cogkit.plots.tables import percent, table
@@ -25,15 +25,20 @@ def latent_channels(latents, frame: int = -1) -> Picture:
         raise PlotError(f"frame={frame} is out of range; there are {len(values)} latent frames")
     spread, shown = values.std((0, 2, 3)), values[frame]
     count, top = shown.shape[0], float(np.quantile(np.abs(shown), 0.99))
-    figure = Picture(figsize=(WIDTH, 1.0 + 1.3 * -(-count // 8)))
-    figure.get_layout_engine().set(wspace=0.02, hspace=0.02)
-    grid = figure.subplots(-(-count // 8), min(8, count), squeeze=False)
-    for axes in grid.flat:
-        axes.set_axis_off()
-    for k, axes in zip(range(count), grid.flat, strict=False):
-        image = axes.imshow(shown[k], cmap=SIGNED, vmin=-top, vmax=top)
-        axes.set_title(f"{k}: sd {spread[k]:.2f}", loc="center", fontsize=9, pad=2)
-    figure.colorbar(image, ax=grid, label="latent value", shrink=0.9)
+    names = [f"{k}: {spread[k]:.2f}" for k in range(count)]
+    rows = [
+        Row(
+            "channel:\nsd" if not first else "",
+            list(shown[first : first + 8]),
+            SIGNED,
+            -top,
+            top,
+            names[first : first + 8],
+        )
+        for first in range(0, count, 8)
+    ]
+    figure, grid = strips(rows)
+    figure.colorbar(grid[0].images[0], ax=grid, label="latent value", panchor=False, shrink=0.9, aspect=15)
     high, low = int(spread.argmax()), int(spread.argmin())
     figure.suptitle(
         f"Channel {high} varies {spread[high] / max(spread[low], 1e-9):.2g} times as much as channel {low}",
@@ -127,7 +132,8 @@ def _strip(values: Values, over, columns: int, pictures: dict[str, Clip]) -> Pic
         parts = spans(len(clip), len(values))
         rows = [Row("the clip", [clip[middle(parts[k])] for k in shown]), *rows]
         titles = [span_name(parts[k]) for k in shown]
-    return strips(rows, titles, extra=0.6)[0]
+    rows[0] = rows[0]._replace(titles=titles)
+    return strips(rows)[0]
 
 
 def _psnr(one: np.ndarray, other: np.ndarray) -> float:

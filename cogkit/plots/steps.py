@@ -24,20 +24,13 @@ def trajectory_strip(run, colours: Callable | None = None, frame: int = -1, colu
     data = trajectory_of(run)
     colours = colours or fit_principal(data["x0"].values[-1])
     steps, times, away = data.step.values, data.train_timestep.values, settling(data["x0"])
-    height = -(-len(steps) // columns)
-    blank = np.full((*data["x0"].shape[-2:], 3), 255, np.uint8)
-    rows, titles = [], []
+    rows = []
     for first in range(0, len(steps), columns):
         part = range(first, min(first + columns, len(steps)))
-        for label, name in (("latents", "latents"), ("x0", "x0")):
-            cells = [colours(data[name].values[k])[frame] for k in part]
-            rows.append(Row(label, cells + [blank] * (columns - len(part) if height > 1 else 0)))
-        titles.append([f"{steps[k]} ({times[k]})" for k in part])
-    width = len(rows[0].cells)
-    figure, grid = strips(rows, titles[0], extra=0.75 + 0.2 * height)
-    for line, names in zip(grid[2::2], titles[1:], strict=True):
-        for axes, name in zip(line, names + [""] * (width - len(names)), strict=True):
-            axes.set_title(name, loc="center", fontsize=10, pad=3)
+        cells = {name: [colours(data[name].values[k])[frame] for k in part] for name in ("latents", "x0")}
+        rows.append(Row("latents", cells["latents"], titles=[f"{steps[k]} ({times[k]})" for k in part]))
+        rows.append(Row("x0", cells["x0"]))
+    figure, _ = strips(rows, extra=0.8)
     figure.supxlabel("above each pair: step (train timestep)", fontsize=9, x=0.99, ha="right")
     settled = int(np.argmax(away < CLOSE))
     figure.suptitle(

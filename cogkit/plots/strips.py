@@ -5,42 +5,48 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Num, UInt8
+from matplotlib.axes import Axes
 
 from cogkit.plots.figure import AMOUNT, WIDTH, Picture, PlotError
 from cogkit.shapes import pixel_frames
 
 Clip = UInt8[np.ndarray, "F H W 3"]
 LABELS = 1.25  # inches, for the rows' names at the left
+GAP = 0.04  # of a column, between two pictures
 
 
 class Row(NamedTuple):
-    """Pictures (H, W, 3), or numbers (H, W) that are coloured from `low` to `high`."""
+    """Pictures (H, W, 3), or numbers (H, W) that are coloured from `low` to `high`; `titles` stand above them."""
 
     label: str
     cells: Sequence[np.ndarray]
     cmap: str = AMOUNT
     low: float | None = None
     high: float | None = None
+    titles: Sequence[str] = ()
 
 
-def strips(rows: Sequence[Row], titles: Sequence[str], extra: float = 0.8) -> tuple[Picture, np.ndarray]:
-    """Draw the rows; returns the picture and its axes (rows, columns). `extra`: inches for title and colour bar."""
-    height, width = rows[0].cells[0].shape[:2]
-    cell = min((WIDTH - LABELS) / len(titles), 1.6)
-    heights = [cell * row.cells[0].shape[0] / row.cells[0].shape[1] for row in rows]
-    figure = Picture(figsize=(max(LABELS + cell * len(titles), 5), sum(heights) + 0.06 * len(rows) + extra))
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.035, wspace=0.01, hspace=0.01)
-    grid = figure.subplots(len(rows), len(titles), squeeze=False, height_ratios=heights)
-    for line, row in zip(grid, rows, strict=True):
-        for axes, image in zip(line, row.cells, strict=True):
+def strips(rows: Sequence[Row], extra: float = 0.6) -> tuple[Picture, list[Axes]]:
+    """Draw the rows, one axes each, the picture of column k from x = k on. `extra`: inches for title and colour bar."""
+    columns = max(len(row.cells) for row in rows)
+    cell = min((WIDTH - LABELS) / columns, 1.6)
+    shapes = [row.cells[0].shape[0] / row.cells[0].shape[1] for row in rows]
+    tall = sum(cell * shape + (0.27 if row.titles else 0.07) for shape, row in zip(shapes, rows, strict=True))
+    figure = Picture(figsize=(max(LABELS + cell * columns, 5), tall + extra))
+    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.035, hspace=0)
+    grid = figure.subplots(len(rows), 1, squeeze=False, height_ratios=shapes)[:, 0]
+    for axes, row, shape in zip(grid, rows, shapes, strict=True):
+        for k, image in enumerate(row.cells):
             smooth = "auto" if image.ndim == 3 and image.shape[0] > 32 else "nearest"  # patches stay patches
-            axes.imshow(image, cmap=row.cmap, vmin=row.low, vmax=row.high, interpolation=smooth)
-            axes.set(xticks=[], yticks=[])
-            axes.spines[:].set_visible(False)
-        line[0].set_ylabel(row.label, rotation=0, ha="right", va="center", fontsize=10)
-    for axes, title in zip(grid[0], titles, strict=True):
-        axes.set_title(title, loc="center", fontsize=10, pad=3)
-    return figure, grid
+            extent = (k, k + 1 - GAP, shape * (1 - GAP), 0)
+            axes.imshow(image, row.cmap, vmin=row.low, vmax=row.high, interpolation=smooth, extent=extent)
+        axes.set(xlim=(0, columns - GAP), ylim=(shape * (1 - GAP), 0), yticks=[])
+        axes.set_xticks(np.arange(len(row.titles)) + (1 - GAP) / 2, row.titles, fontsize=10)
+        axes.set_anchor("W")  # else the layout leaves no room for the labels
+        axes.tick_params(length=0, pad=2, labeltop=True, labelbottom=False)
+        axes.spines[:].set_visible(False)
+        axes.set_ylabel(row.label, rotation=0, ha="right", va="center", fontsize=10)
+    return figure, list(grid)
 
 
 def even(count: int, most: int) -> list[int]:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from numbers import Real
 
 MOST = 24  # rows: a twin is small
 
@@ -19,7 +20,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join(lines + ([f"and {len(rows) - MOST} more rows"] if len(rows) > MOST else []))
 
 
-def percent(share: float) -> str:
+def percent(share: Real) -> str:
     return f"{100 * share:.0f} %"
 
 

@@ -27,6 +27,7 @@ def word_map(run, words, over=None, *, columns: int = 7, **recipe) -> Picture:
     clip, latent = None if over is None else as_clip(over, "over"), maps[0].shape[0]
     parts = spans(len(clip), latent) if clip is not None else [range(k, k + 1) for k in range(latent)]
     shown = even(len(parts), columns)
+    titles = [span_name(parts[k]) if clip is not None else f"latent frame {k}" for k in shown]
     rows = [] if clip is None else [Row("the clip", [clip[middle(parts[k])] for k in shown])]
     for word, found in zip(words, maps, strict=True):
         label, top = f"{word}\nup to {found.max():.2g}", found.max() or 1
@@ -34,17 +35,20 @@ def word_map(run, words, over=None, *, columns: int = 7, **recipe) -> Picture:
             rows.append(Row(label, [found[k] for k in shown], HEAT, 0, top))
         else:
             rows.append(Row(label, [laid_over(clip[middle(parts[k])], found[k] / top) for k in shown]))
-    titles = [span_name(parts[k]) if clip is not None else f"latent frame {k}" for k in shown]
-    figure, grid = strips(rows, titles, extra=1.1)
+    rows[0] = rows[0]._replace(titles=titles)
+    figure, grid = strips(rows, extra=0.9)
     unit = UNITS.get(recipe.get("show", "share"), recipe.get("show", "attention"))
     colours = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(0, 1), HEAT)
-    bar = figure.colorbar(colours, ax=grid, location="bottom", shrink=0.4, aspect=40, pad=0.02, ticks=[0, 1])
+    bar = figure.colorbar(
+        colours, ax=grid, location="bottom", panchor=False, shrink=0.4, aspect=40, pad=0.02, ticks=[0, 1]
+    )
     bar.ax.set_xticklabels(["0", "maximum"], fontsize=9)
     bar.set_label(unit, fontsize=9, labelpad=-8)
     hot = [_hot_tenth(found) for found in maps]
     first = int(np.argmax(hot))
     figure.suptitle(
-        f"{percent(hot[first])} of the attention on “{words[first]}” comes from a tenth of the patches (10 % would be even)",
+        f"{percent(hot[first])} of the attention on “{words[first]}” comes from a tenth of the patches "
+        "(10 % would be even)",
         x=0.01,
         ha="left",
     )
