@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 
 from cogkit.checkpoints import load
-from cogkit.localisation.report import BAR, NAMED, PREFERRED, best_recipe, call_means, of_kind, write_page
+from cogkit.localisation.report import BAR, NAMED, PREFERRED, best_recipe, call_means, detailed, of_kind, write_page
 from cogkit.localisation.study import study
 from cogkit.plots.localisation import localisation_figure
 
@@ -28,6 +28,8 @@ def main() -> None:
         "--page", type=Path, default=PAGE, help="its results are replaced, and the picture beside it"
     )
     chosen = arguments.parse_args()
+    if chosen.clips < 1:
+        arguments.error(f"--clips {chosen.clips} measures nothing; 100 is the default, 1 the least")
     pipe = load(chosen.checkpoint)
     pipe.set_progress_bar_config(disable=True)
     rows = study(pipe, chosen.clips, chosen.pairs, chosen.rows)
@@ -38,7 +40,7 @@ def main() -> None:
     kinds = {kind: of_kind(rows, kind) for kind in ("generated", "noised")}
     kinds = {kind: some for kind, some in kinds.items() if some}
     best = best_recipe([row for some in kinds.values() for row in some])
-    scale = best.scale if best.scale in ("mass", "share", "reads", "concepts") else "share"
+    scale = detailed(best)
     recipes = dict.fromkeys([PREFERRED[0], best, *NAMED])
     figure = localisation_figure(
         {f"{kind}: {scale}": (some[0]["timesteps"], call_means(some, scale)) for kind, some in kinds.items()},

@@ -23,7 +23,7 @@ class Shown(CogVideoXDDIMScheduler):
         self.num_inference_steps = num_inference_steps
         self.timesteps = torch.tensor(self.chosen, device=device)
 
-    def step(self, model_output: Tensor, timestep: int, sample: Tensor, return_dict: bool = True):
+    def step(self, model_output: Tensor, timestep: int | Tensor, sample: Tensor, return_dict: bool = True):
         x0 = super().step(model_output, timestep, sample, return_dict=False)[1]
         following = list(self.chosen).index(int(timestep)) + 1
         return (self.latents[following].to(sample) if following < len(self.latents) else x0), x0
@@ -33,7 +33,8 @@ class Shown(CogVideoXDDIMScheduler):
 def showing(pipe, latents: Sequence[Latents], train_timesteps: Sequence[int]):
     """Within the block, `call(prompt)` shows the pipeline `latents[k]` as what it holds at `train_timesteps[k]`.
 
-    Without guidance, so a forward has the conditional branch alone. Timesteps fall from step to step, none twice.
+    Without guidance, so a forward has the conditional branch alone. No timestep comes twice. To record the sampler
+    too, enter `record` after this: it watches the scheduler that it finds.
     """
     scheduler = pipe.scheduler
     shown = Shown.from_config(scheduler.config)

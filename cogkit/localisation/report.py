@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from cogkit.localisation.scoring import MEASURES, SCALES, candidates
-from cogkit.recording.recipes import PREFERRED, Recipe
+from cogkit.recording.recipes import PREFERRED, RELATION, Recipe
 
 BEGIN, END = "<!-- results: written by benchmarks/localisation.py -->", "<!-- end of results -->"
 BAR = 0.9  # of the AUC for the shape word on single objects
@@ -21,12 +21,14 @@ def results(rows: list[dict]) -> str:
     generated, noised = of_kind(rows, "generated"), of_kind(rows, "noised")
     pairs = [row for row in rows if row["kind"] == "noised, two objects"]
     best = best_recipe(generated + noised)
+    scale = detailed(best)
     parts = [
         verdict(rows, best),
         recipe_table("Generated clips, the shape word", generated, best),
         recipe_table("Noised renderings, the shape word", noised, best),
         pairs_table(pairs, best),
-        by_timestep(noised, best),
+        by_call("generated clips", generated, scale),
+        by_call("noised renderings", noised, scale),
         controls(generated, noised),
         cuts(noised),
     ]
@@ -41,12 +43,15 @@ def verdict(rows: list[dict], best: Recipe) -> str:
         if held:
             reached = "reaches" if np.mean(held) >= BAR else "does not reach"
             lines.append(f"- {kind}: the default, *{default}*, {reached} the bar of {BAR}: AUC {interval(held)}.")
-    unseen = [row["shape"][str(best)][0] for kind in ("generated", "noised") for row in of_kind(rows, kind) if odd(row)]
-    if unseen:
-        what = "is the default" if best == default else f"is `{best!r}`"
-        lines.append(
-            f"- best on the even clips, of {len(candidates())} recipes, {what}; on the odd ones: {interval(unseen)}."
-        )
+    scored = of_kind(rows, "generated") + of_kind(rows, "noised")
+    ranking = [best_recipe(scored, relation) for relation in dict.fromkeys(RELATION.values())]
+    for recipe in sorted(ranking, key=lambda recipe: recipe != best):
+        unseen = [row["shape"][str(recipe)][0] for row in scored if odd(row)]
+        if unseen:
+            lines.append(
+                f"- best of what `{recipe.relation}` records: `{recipe!r}`, on the odd clips {interval(unseen)}."
+            )
+    lines.append(single_head(scored))
     every = [row for row in rows if row["kind"] == "generated"]
     wrong = sum(not row["shape right"] for row in every)
     blank = sum("shape" not in row for row in every)
@@ -56,12 +61,23 @@ def verdict(rows: list[dict], best: Recipe) -> str:
     return "\n".join(lines)
 
 
-def best_recipe(rows: list[dict]) -> Recipe:
-    """Of all candidates the one with the highest mean AUC for the shape word on the even clips."""
-    known = {str(recipe): recipe for recipe in candidates()}
+def best_recipe(rows: list[dict], relation: str | None = None) -> Recipe:
+    """Of all candidates (of one relation) the one with the highest mean AUC for the shape word on the even clips."""
+    known = {str(recipe): recipe for recipe in candidates() if relation in (None, recipe.relation)}
     even = [row for row in rows if not odd(row)] or rows
     means = {name: np.mean([row["shape"][name][0] for row in even]) for name in known}
     return known[max(means, key=means.get)]
+
+
+def single_head(rows: list[dict]) -> str:
+    """The head that finds objects best on the even clips: its single calls, mean over steps."""
+    halves = [[row for row in rows if odd(row) == half] or rows for half in (False, True)]
+    found = {}
+    for scale in rows[0]["calls"]:
+        even, unseen = (np.mean([np.mean(row["calls"][scale], 0) for row in half], 0) for half in halves)
+        layer, head = np.unravel_index(even.argmax(), even.shape)
+        found[even.max()] = f"layer {layer}, head {head} (*{scale}*), on the odd clips {unseen[layer, head]:.3f}"
+    return f"- best single head: {found[max(found)]}."
 
 
 def recipe_table(title: str, rows: list[dict], best: Recipe) -> str:
@@ -80,8 +96,8 @@ def recipe_table(title: str, rows: list[dict], best: Recipe) -> str:
         lines.append(f"| {name}{marks} | {' | '.join(values)} |")
     right = [row for row in rows if row.get("shape right")]
     if "shape right" in rows[0]:
-        told = interval([row["shape"][str(PREFERRED[0])][0] for row in right]) if right else "there are none"
-        lines += ["", f"The default on the {len(right)} clips that show the shape asked for: AUC {told}."]
+        told = f": AUC {interval([row['shape'][str(PREFERRED[0])][0] for row in right])}" if right else ""
+        lines += ["", f"The default on the {len(right)} clips that show the shape asked for{told}."]
     return "\n".join(lines)
 
 
@@ -97,17 +113,17 @@ def pairs_table(rows: list[dict], best: Recipe) -> str:
     return "\n".join(lines)
 
 
-def by_timestep(rows: list[dict], best: Recipe) -> str:
-    """Single calls, layer by layer, at each noise level: the mean over clips and heads."""
+def by_call(kind: str, rows: list[dict], scale: str) -> str:
+    """Single calls by timestep and layer (mean over heads), then by head and layer (mean over steps)."""
     if not rows:
         return ""
-    scale = best.scale if best.scale in rows[0]["calls"] else "share"
-    found = call_means(rows, scale).mean(-1)  # step, layer
-    lines = [f"**One call alone** (*{scale}*, noised renderings, AUC, mean over heads)", ""]
-    lines += header(("timestep", *(f"layer {layer}" for layer in range(found.shape[1]))))
-    for time, row in zip(rows[0]["timesteps"], found, strict=True):
-        lines.append(f"| {time} | {' | '.join(f'{value:.2f}' for value in row)} |")
-    return "\n".join(lines)
+    found, times = call_means(rows, scale), rows[0]["timesteps"]
+    some = np.unique(np.linspace(0, len(times) - 1, min(5, len(times))).round().astype(int))
+    lines = [f"**One call alone**, *{scale}*, {kind}, AUC ({len(rows)} clips)", ""]
+    lines += header(("", *(f"layer {layer}" for layer in range(found.shape[1]))))
+    cells = {f"timestep {times[step]}": found[step].mean(-1) for step in some}
+    cells |= {f"head {head}": found[..., head].mean(0) for head in range(found.shape[2])}
+    return "\n".join(lines + [f"| {name} | {' | '.join(f'{v:.2f}' for v in row)} |" for name, row in cells.items()])
 
 
 def controls(*kinds: list[dict]) -> str:
@@ -139,6 +155,11 @@ def cuts(rows: list[dict]) -> str:
             f"| the object's own | {np.median(true):.2f} | |",
         ]
     )
+
+
+def detailed(recipe: Recipe) -> str:
+    """The scale whose single calls are shown: the recipe's own, or the one next to it that the rows have."""
+    return {"lift": "mass", "daam": "share", "concepts qk": "concepts"}.get(recipe.scale, recipe.scale)
 
 
 def call_means(rows: list[dict], scale: str) -> np.ndarray:

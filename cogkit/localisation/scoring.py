@@ -1,16 +1,15 @@
 """One recorded run against one region: every recipe, every window of layers and steps, every single head."""
 
-from collections.abc import Iterator
-
 import numpy as np
+import xarray as xr
 from jaxtyping import Bool, Float
 
 from cogkit.localisation.measures import auc, iou, pointing
-from cogkit.recording.recipes import PREFERRED, RELATION, Recipe, draw, per_call
+from cogkit.recording.recipes import PREFERRED, RELATION, Recipe, per_call, window
 from cogkit.recording.runs import Run
 
 SCALES = tuple(RELATION)
-THIRDS = [(0.0, 1.0), (0.0, 1 / 3), (1 / 3, 2 / 3), (2 / 3, 1.0), (0.0, 2 / 3), (1 / 3, 1.0)]
+THIRDS = [(0.0, 1.0), (0.0, 0.33), (0.33, 0.67), (0.67, 1.0), (0.0, 0.67), (0.33, 1.0)]
 MEASURES = {
     "auc": auc,
     "iou": iou,  # at its best threshold
@@ -27,7 +26,20 @@ def candidates(scales=SCALES) -> list[Recipe]:
 
 
 def maps_of(run: Run, word: str, recipes: list[Recipe]) -> Float[np.ndarray, "recipe t y x"]:
-    return np.stack([found.values for found in _drawn(run, word, recipes)])
+    """What `run.word` draws, for many recipes: every scale's calls are computed once."""
+    calls, found = {}, []
+    for recipe in recipes:
+        if recipe.scale not in calls:
+            dataset, pieces = of_branch(run, recipe.relation)
+            parts = per_call(recipe.scale, dataset, word, pieces, run.notes["tokens"])
+            parts = parts if isinstance(parts, tuple) else (parts,)
+            parts = [part.mean("head") if "head" in part.dims else part for part in parts]
+            calls[recipe.scale] = dataset, [part.transpose("step", "layer", ...).values for part in parts]
+        dataset, parts = calls[recipe.scale]
+        steps, layers = window(recipe, dataset, run.notes["layers"])
+        above, *below = (part[steps][:, layers].mean((0, 1)) for part in parts)
+        found.append(above / below[0] if below else above)
+    return np.stack(found)
 
 
 def scores(maps: Float[np.ndarray, "recipe t y x"], region: Region, measures=MEASURES) -> list[list[float]]:
@@ -38,22 +50,13 @@ def scores(maps: Float[np.ndarray, "recipe t y x"], region: Region, measures=MEA
 
 def single_calls(run: Run, word: str, scale: str, region: Region) -> list:
     """The AUC of every call alone: by step, layer and head."""
-    dataset, pieces = _of_branch(run, RELATION[scale])
+    dataset, pieces = of_branch(run, RELATION[scale])
+    dataset = dataset.rename(head="one head")  # so that nothing takes their mean
     found = per_call(scale, dataset, word, pieces, run.notes["tokens"])
     found = found[0] / found[1] if isinstance(found, tuple) else found
-    return np.round(auc(found.transpose("step", "layer", "head", ...).values, region), 3).tolist()
+    return np.round(auc(found.transpose("step", "layer", "one head", ...).values, region), 3).tolist()
 
 
-def _drawn(run: Run, word: str, recipes: list[Recipe]) -> Iterator:
-    """`run.word` for many recipes: the heads, which all of them average, are averaged once."""
-    means = {}
-    for recipe in recipes:
-        if recipe.relation not in means:
-            dataset, pieces = _of_branch(run, recipe.relation)
-            arrays = [name for name in ("lift", "out", "qk") if name in dataset]
-            means[recipe.relation] = dataset[arrays].astype("float32").mean("head"), pieces
-        yield draw(recipe, means[recipe.relation][0], word, means[recipe.relation][1], run.notes)
-
-
-def _of_branch(run: Run, relation: str):
-    return (found.sel(branch="cond", drop=True) for found in (run[relation], run.pieces(relation)))
+def of_branch(run: Run, relation: str) -> tuple[xr.Dataset, xr.DataArray]:
+    """A recorded relation and its words' pieces, of the branch that follows the prompt."""
+    return run[relation].sel(branch="cond", drop=True), run.pieces(relation).sel(branch="cond", drop=True)

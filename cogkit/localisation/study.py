@@ -89,8 +89,8 @@ def noised(pipe, clip: int) -> dict:
     thing, prompt = scene.things[0], canonical(scene)
     latents, masks = _shown(pipe, scene, clip)
     with (
-        record(pipe, *_selectors([thing.shape, thing.colour], [thing.shape])) as rec,
         showing(pipe, latents, LEVELS) as call,
+        record(pipe, *_selectors([thing.shape, thing.colour], [thing.shape])) as rec,
     ):
         call(prompt)
     region = token_region(masks[0])
@@ -99,7 +99,7 @@ def noised(pipe, clip: int) -> dict:
     cut = faithfulness(
         pipe, prompt, thing.shape, latents[LEVELS.index(CUT_AT)], CUT_AT, best, region, regions=3, seed=clip
     )
-    return row | {"cut by": _preferred(), "cut": cut._asdict()}
+    return row | {"cut by": _preferred(), "cut": cut._asdict() | {"random": list(cut.random)}}
 
 
 @torch.no_grad()
@@ -109,15 +109,15 @@ def two_objects(pipe, clip: int) -> dict:
     scene = next(scene for scene in scenes if scene.things[0].shape != scene.things[1].shape)
     words, prompt = [thing.shape for thing in scene.things], canonical(scene)
     latents, masks = _shown(pipe, scene, clip)
-    with record(pipe, *_selectors(words, words)) as rec, showing(pipe, latents, LEVELS) as call:
+    with showing(pipe, latents, LEVELS) as call, record(pipe, *_selectors(words, words)) as rec:
         call(prompt)
     regions, recipes = [token_region(mask) for mask in masks], candidates()
-    either = regions[0] | regions[1]
+    one = regions[0] ^ regions[1]  # tokens of one of them alone
     found, apart = [], []
     for word, region in zip(words, regions, strict=True):
         drawn = maps_of(rec.run, word, recipes)
         found.append(auc(drawn, region))
-        apart.append(auc(drawn[:, either, None, None], region[either, None, None]))
+        apart.append(auc(drawn[:, one, None, None], region[one, None, None]))
     return {
         "prompt": prompt,
         "auc": dict(zip(map(str, recipes), np.mean(found, 0).round(4).tolist(), strict=True)),

@@ -93,6 +93,7 @@ class ConceptRows(MapRecorder):
         count, labels = len(selector.words), {"word": list(selector.words)}
         axes = {"frame": layout.frames, "y": layout.height, "x": layout.width, "word": count}
         self.modulation: dict[str, Tensor] = {}  # of the block that runs
+        self.done: int | None = None  # the last block whose attention the concepts went through in this step
         self.slabs = [self.slab("out", axes, labels), self.slab("qk", axes, labels)]
         self.slabs[0].notes["pieces"] = [[1] * count for _ in self.rows]
         through = len(self.steps) * len(self.rows) * (max(self.layers) + 1)  # blocks that the concepts pass

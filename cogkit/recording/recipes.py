@@ -20,6 +20,7 @@ RELATION = {  # scale: what has to be recorded for it
 }
 TEXT = ("<prompt>", "<eos>", "<pad>")
 CALLS = ("step", "layer")
+Window = tuple[float | int, float | int]  # from and to, both within
 
 
 class UnknownRecipe(LookupError):
@@ -35,8 +36,15 @@ class Recipe:
     """
 
     scale: str
-    depth: tuple[float, float] = (0.0, 1.0)
-    noise: tuple[float, float] = (0.0, 1.0)
+    depth: Window = (0.0, 1.0)
+    noise: Window = (0.0, 1.0)
+
+    def __post_init__(self):
+        if self.scale not in RELATION:
+            raise UnknownRecipe(f"scale {self.scale!r} is unknown; there are {', '.join(map(repr, RELATION))}")
+        for name, (low, high) in (("depth", self.depth), ("noise", self.noise)):
+            if not 0 <= low <= high <= 1:
+                raise UnknownRecipe(f"{name}={low, high} is no window; give (from, to) with 0 <= from <= to <= 1")
 
     @property
     def relation(self) -> str:
@@ -55,7 +63,7 @@ PREFERRED = (Recipe("share"), Recipe("reads"), Recipe("concepts"))  # the first 
 def find_recipe(show: Recipe | str | None, recorded: Collection[str]) -> Recipe:
     """What the `show` of `run.word` means: a recipe, a scale over all calls, or None for the preferred one.
 
-    `recorded` are relations. Raises UnknownRecipe if there is no such scale, or no relation to make a map of.
+    `recorded` are relations. Raises UnknownRecipe if there is no such scale, or none of them to make its map of.
     """
     if show is None:
         found = next((recipe for recipe in PREFERRED if recipe.relation in recorded), None)
@@ -64,8 +72,9 @@ def find_recipe(show: Recipe | str | None, recorded: Collection[str]) -> Recipe:
             raise UnknownRecipe(f"no map of words was recorded; give record() one of {kinds}")
         return found
     recipe = show if isinstance(show, Recipe) else Recipe(show)
-    if recipe.scale not in RELATION:
-        raise UnknownRecipe(f"show={recipe.scale!r} is unknown; there are {', '.join(map(repr, RELATION))}")
+    fitting = {recipe.relation} | ({"text->video"} if recipe.scale in ("mass", "lift") else set())
+    if not fitting & set(recorded):
+        raise UnknownRecipe(f"{recipe.scale!r} is made of {recipe.relation!r}; here are {', '.join(sorted(recorded))}")
     return recipe
 
 
@@ -75,7 +84,8 @@ def recorded_relation(dataset: xr.Dataset) -> str | None:
 
 def draw(recipe: Recipe, dataset: xr.Dataset, word: str, pieces: xr.DataArray, notes: Mapping) -> xr.DataArray:
     """The map of `word` over (sample,) frame, y, x. `dataset` and `pieces` are of one branch."""
-    calls = _window(recipe, dataset, notes.get("layers"))
+    steps, layers = window(recipe, dataset, notes.get("layers"))
+    calls = dataset.isel(step=steps, layer=layers)
     found = per_call(recipe.scale, calls, word, pieces, notes["tokens"])
     if isinstance(found, tuple):  # a ratio of means, not a mean of ratios
         above, below = (_mean(part, (*CALLS, "head")) for part in found)
@@ -100,22 +110,20 @@ def per_call(scale: str, calls: xr.Dataset, word: str, pieces: xr.DataArray, tok
     own = mass.sel(word=word, drop=True)
     if scale == "mass":
         return own
-    if "<prompt>" not in lift.word.values:
-        raise UnknownRecipe(f"show={scale!r} divides by the mass on the prompt, which only 'video->text' records")
     if scale == "share":
         return own, mass.sel(word="<prompt>", drop=True)
     return _mean(own, ("head",)) / _mean(mass.sel(word=list(TEXT)).sum("word"), ("head",))
 
 
-def _window(recipe: Recipe, dataset: xr.Dataset, layers: int | None) -> xr.Dataset:
-    """The calls that the recipe looks at; along an axis on which none of them was recorded, all that were."""
+def window(recipe: Recipe, dataset: xr.Dataset, layers: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """Which recorded steps and layers the recipe looks at (booleans); all of them, where it would look at none."""
     layers = layers or int(dataset.layer.max()) + 1
-    depth, noise = (dataset.layer.values + 0.5) / layers, dataset.train_timestep.values / 1000
-    for axis, place, (low, high) in (("layer", depth, recipe.depth), ("step", noise, recipe.noise)):
+    noise, depth = dataset.train_timestep.values / 1000, (dataset.layer.values + 0.5) / layers
+    found = []
+    for place, (low, high) in ((noise, recipe.noise), (depth, recipe.depth)):
         inside = (place >= low) & (place <= high)
-        if inside.any():
-            dataset = dataset.isel({axis: inside})
-    return dataset
+        found.append(inside if inside.any() else np.ones_like(inside))
+    return found[0], found[1]
 
 
 def _mean(array: xr.DataArray, axes: tuple[str, ...]) -> xr.DataArray:

@@ -142,7 +142,7 @@ class Recording(Visitor):
             if part.wants(kind, layer, step):
                 for slab, found in part.read(kind, layer, value, step):
                     self.store.write(slab, slab.place(step, layer), _numpy(found, slab.dtype))
-                self.fired[number].add((step, layer))
+                    self.fired[number].add((step, layer))
 
     def step_done(self, step: int, attended: set[int]) -> None:
         """Flag what was computed in this step: fired, and with the attention of its layer not taken from a cache."""

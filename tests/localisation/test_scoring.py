@@ -49,3 +49,6 @@ def test_a_single_call_is_scored_by_its_own_map_alone(run):
     found = np.array(single_calls(run, "circle", "mass", REGION))
     assert found.shape == (3, 2, 2)  # step, layer, head
     assert abs(found[2, 1, 0] - auc(lift.sel(step=2, layer=1, head=0).values, REGION)) < 1e-3
+    out = run["concepts"].out.sel(branch="cond", step=1, layer=0, head=1)
+    found = np.array(single_calls(run, "circle", "concepts", REGION))
+    assert abs(found[1, 0, 1] - auc((out.sel(word="circle") - out.sel(word="background")).values, REGION)) < 1e-3

@@ -6,8 +6,6 @@ import pytest
 from cogkit.localisation import study as studied
 from cogkit.localisation.report import results
 from cogkit.localisation.study import study
-from cogkit.plots.figure import alt_text
-from cogkit.plots.localisation import localisation_figure
 from cogkit.world.judge import Reading, Sighting
 
 
@@ -65,9 +63,3 @@ def test_when_another_recipe_is_preferred_the_cut_is_made_again(tiny_study, monk
     monkeypatch.setattr(studied, "_preferred", lambda: "another")
     tiny_study(1, 0)
     assert calls == [0, 0]
-
-
-def test_the_figure_says_which_recipe_leads():
-    calls = {"noised": ([999, 599], np.random.default_rng(0).random((2, 3, 2)))}
-    figure = localisation_figure(calls, {"share": [0.7, 0.9], "mass": [0.4, 0.6]}, 0.9)
-    assert alt_text(figure).endswith("highest mean: share, 0.80")

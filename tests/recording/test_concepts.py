@@ -4,9 +4,12 @@ from copy import deepcopy
 
 import pytest
 import torch
+from diffusers import FirstBlockCacheConfig
 
 import cogkit
+from cogkit.recording.record import CachedSteps
 from cogkit.recording.selectors import SelectorError
+from cogkit.recording.visitor import RecordError
 
 TEXT, GRID, HEADS = 16, (3, 2, 6), 2
 WORDS = ["circle", "red square", "background"]  # two of them are not in the prompt
@@ -111,3 +114,34 @@ def test_one_concept_alone_and_a_template_without_a_place_are_refused():
         cogkit.concepts("background")
     with pytest.raises(SelectorError, match="must have one {}"):
         cogkit.concepts("circle", template="a circle")
+
+
+def test_behind_a_block_that_a_cache_skipped_nothing_is_made_up(tiny_pipe, generate):
+    pipe = tiny_pipe(num_layers=3)
+    pipe.transformer.enable_cache(FirstBlockCacheConfig(threshold=1e9))  # every step after the first is cached
+    with pytest.warns(CachedSteps), cogkit.record(pipe, cogkit.concepts("circle")) as rec:
+        generate(pipe)
+    found = rec.run["concepts"]
+    assert found.measured.values.tolist() == [[True] * 3, [True, False, False]]
+    missing = found.out.isnull().all(["branch", "frame", "y", "x", "word"])
+    assert (missing == ~found.measured).all() and not missing.isel(step=0).any()
+
+
+def test_behind_attention_that_was_not_seen_nothing_is_made_up_though_later_attention_is(tiny_pipe, generate):
+    pipe = tiny_pipe(num_layers=3)
+    blind = pipe.transformer.transformer_blocks[1].attn1
+    blind.forward = lambda hidden_states, encoder_hidden_states, **_: (hidden_states, encoder_hidden_states)
+    with pytest.warns(CachedSteps), cogkit.record(pipe, cogkit.concepts("circle"), cogkit.maps("video->text")) as rec:
+        generate(pipe)
+    found = rec.run["concepts"]
+    assert found.measured.values.tolist() == [[True, False, False]] * 2
+    assert (found.out.isnull().all(["branch", "frame", "y", "x", "word"]) == ~found.measured).all()
+    assert rec.run["video->text"].measured.values.tolist() == [[True, False, True]] * 2
+
+
+def test_attention_that_is_not_seen_is_an_error_though_modulation_is(tiny_pipe, generate):
+    pipe = tiny_pipe()
+    for block in pipe.transformer.transformer_blocks:
+        block.attn1.forward = lambda hidden_states, encoder_hidden_states, **_: (hidden_states, encoder_hidden_states)
+    with pytest.raises(RecordError, match="'concepts' never fired"), cogkit.record(pipe, cogkit.concepts("circle")):
+        generate(pipe)

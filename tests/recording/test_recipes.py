@@ -77,11 +77,16 @@ def test_without_a_recipe_the_first_preferred_one_is_drawn_that_was_recorded(run
 
 
 def test_unknown_recipes_and_those_that_were_not_recorded_are_named(run):
-    with pytest.raises(UnknownRecipe, match="show='sahre' is unknown; there are 'mass', 'share'"):
+    with pytest.raises(UnknownRecipe, match="scale 'sahre' is unknown; there are 'mass', 'share'"):
         run.word("red", "sahre")
-    with pytest.raises(LookupError, match="nothing was recorded as 'concepts'"):
+    with pytest.raises(UnknownRecipe, match=r"depth=.0.9, 0.1. is no window; give .from, to."):
+        Recipe("mass", depth=(0.9, 0.1))
+    with pytest.raises(UnknownRecipe, match="'concepts' is made of 'concepts'; here are .*video->text"):
         run.word("red", "concepts")
-    with pytest.raises(UnknownRecipe, match="divides by the mass on the prompt"):
-        run.word("red", "share", relation="text->video")
+    for scale, made_of, relation in (("share", "video->text", "text->video"), ("reads", "text->video", "video->text")):
+        with pytest.raises(UnknownRecipe, match=f"'{scale}' is made of '{made_of}'; here are {relation}"):
+            run.word("red", scale, relation=relation)
     with pytest.raises(LookupError, match="nothing was recorded as 'maps'"):
         run.word("red", relation="maps")
+    with pytest.raises(UnknownRecipe, match="no map of words was recorded"):
+        run.word("red", relation="attn.q")
