@@ -147,7 +147,7 @@ FRAMES_SEEN = Exercise(
     _test_frames_seen,
     (
         "a step back at half rate is worth 2 frames, at quarter rate 4; the latent itself stands for 4",
-        "full rate: conv_in and a row; half rate: a row; quarter rate: two rows, two resnets of the mid block, conv_out",
+        "full rate: conv_in and a row; half rate: a row; quarter rate: two rows, two more resnets, conv_out",
     ),
     (all_at_full_rate, one_convolution_a_resnet, mid_block_forgotten, only_the_past),
 )
