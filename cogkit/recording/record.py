@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from cogkit.recording.concepts import ConceptRows, Concepts
 from cogkit.recording.layout import Layout, anatomy
 from cogkit.recording.plan import Plan, check_budget, has_fused_lse, make_plan, planned_layout
 from cogkit.recording.points import match_points
@@ -32,9 +33,9 @@ class CachedSteps(UserWarning):
 def record(pipe, *selectors, budget: str | int | None = None, sink: str | Path | None = None, prompt=None):
     """Record one run of any diffusers CogVideoX pipeline, which gives the very same video.
 
-    `selectors`: maps(), acts(), trajectory(). `budget`, such as "2GB", bounds the bytes that the recording keeps (and
-    its scratch); `sink` is a new folder that gets them while the run goes. `prompt` is only needed if the pipeline is
-    called with embeddings. Yields a Recording: `plan()` before the run, `run` after it.
+    `selectors`: maps(), concepts(), acts(), trajectory(). `budget`, such as "2GB", bounds the bytes that the recording
+    keeps (and its scratch); `sink` is a new folder that gets them while the run goes. `prompt` is only needed if the
+    pipeline is called with embeddings. Yields a Recording: `plan()` before the run, `run` after it.
     Raises UnknownPoint, UnknownWord, BudgetError, all before the first step; RecordError at exit if a selector saw
     nothing.
     """
@@ -52,10 +53,10 @@ def record(pipe, *selectors, budget: str | int | None = None, sink: str | Path |
 class Recording(Visitor):
     def __init__(self, pipe, selectors, budget, sink):
         for selector in selectors:
-            if not isinstance(selector, Maps | Acts | Trajectory):
-                raise RecordError(f"{selector!r} is no selector; use maps(), acts() or trajectory()")
+            if not isinstance(selector, Maps | Concepts | Acts | Trajectory):
+                raise RecordError(f"{selector!r} is no selector; use maps(), concepts(), acts() or trajectory()")
         if not selectors:
-            raise RecordError("nothing to record; give maps(), acts() or trajectory()")
+            raise RecordError("nothing to record; give maps(), concepts(), acts() or trajectory()")
         self.pipe, self.selectors, self.budget, self.sink = pipe, selectors, budget, sink and Path(sink)
         self.sizes = anatomy(pipe.transformer.config)
         self.kinds = frozenset().union(*(_kinds(selector, self.sizes.layers) for selector in selectors))
@@ -108,6 +109,9 @@ class Recording(Visitor):
         check_budget(self.selectors, layout, self.sizes, self.sink is not None, self.budget)
         self.layout = layout
         self.parts = [part for selector in self.selectors for part in selector.bind(layout, self.sizes)]
+        for part in self.parts:
+            if isinstance(part, ConceptRows):
+                part.meet(self.pipe)
         self.fired: dict[int, set] = defaultdict(set)  # part -> (step, layer)
         self.notes = self._notes(layout)
         slabs = [slab for part in self.parts for slab in part.slabs]
@@ -120,6 +124,7 @@ class Recording(Visitor):
         alpha_bar = [float(self.pipe.scheduler.alphas_cumprod[time]) for time in layout.train_timesteps]
         return {
             "tokens": layout.tokens,
+            "layers": self.sizes.layers,
             "pieces": [list(slots.pieces) for slots in layout.prompts],
             "scheduler": type(self.pipe.scheduler).__name__,
             "train_timestep": list(layout.train_timesteps),
@@ -137,7 +142,7 @@ class Recording(Visitor):
             if part.wants(kind, layer, step):
                 for slab, found in part.read(kind, layer, value, step):
                     self.store.write(slab, slab.place(step, layer), _numpy(found, slab.dtype))
-                self.fired[number].add((step, layer))
+                    self.fired[number].add((step, layer))
 
     def step_done(self, step: int, attended: set[int]) -> None:
         """Flag what was computed in this step: fired, and with the attention of its layer not taken from a cache."""
@@ -147,7 +152,7 @@ class Recording(Visitor):
             seen = sorted(layers & attended if self._attended else layers)
             self.notes["measured"].setdefault(part.slabs[0].group, {})[str(step)] = seen
             self.missing = self.missing or (
-                step in part.steps and part.layers is not None and len(seen) < len(part.layers)
+                step in part.steps and part.layers is not None and not set(part.layers) <= set(seen)
             )
         self.store.note(measured=deepcopy(self.notes["measured"]))
 
@@ -179,6 +184,8 @@ class Recording(Visitor):
 def _kinds(selector, layers: int) -> frozenset[str]:
     if isinstance(selector, Maps):
         return frozenset({"attn.pattern"})
+    if isinstance(selector, Concepts):
+        return ConceptRows.kinds
     return frozenset(p.kind for p in match_points(getattr(selector, "patterns", None) or selector.kinds, layers))
 
 

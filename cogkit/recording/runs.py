@@ -8,6 +8,8 @@ import numpy as np
 import xarray as xr
 import zarr
 
+from cogkit.recording.recipes import Recipe, draw, find_recipe, recorded_relation
+
 MARKS = ("prompt", "eos", "pad")
 
 
@@ -48,31 +50,28 @@ class Run(Mapping):
         return len(self.datasets)
 
     def word(
-        self, word: str, show: str = "share", relation: str = "video->text", branch: str | None = None
+        self, word: str, show: Recipe | str | None = None, relation: str | None = None, branch: str | None = None
     ) -> xr.DataArray:
-        """The map of a word over frame, y, x (and sample): the mean over the steps, layers and heads that were measured.
+        """The map of a word over frame, y, x (and sample): a mean over measured steps, layers and heads.
 
-        `show`: "share" is its mass among the prompt's words, "mass" its probability, "lift" mass over that of uniform
-        attention, per piece. The words "<prompt>", "<eos>" and "<pad>" are always there in "video->text".
+        `show` is a recipe: by default the first of PREFERRED (cogkit/recording/recipes.py) that the recording can
+        answer; "share", "mass", "lift" and others are plain means over all calls. `relation` names the recording if
+        it was given a name. The words "<prompt>", "<eos>" and "<pad>" are always there in "video->text".
         `branch`: "cond" if it was recorded, else "uncond".
         """
-        lift = self[relation]["lift"]
-        branch = branch or lift.branch.values.tolist()[-1]
-        words, branches = lift.word.values.tolist(), lift.branch.values.tolist()
+        asked = self.datasets.get(relation)
+        kinds = set(self.datasets) if asked is None else {recorded_relation(asked) or relation}
+        recipe = find_recipe(show, kinds)
+        relation = relation or recipe.relation
+        found = self[relation]
+        branch = branch or found.branch.values.tolist()[-1]
+        words, branches = found.word.values.tolist(), found.branch.values.tolist()
         for what, value, known in (("word", word, words), ("branch", branch, branches)):
             if value not in known:
                 near = get_close_matches(value, known, n=3, cutoff=0.4) or known
                 raise RunError(f"{what} {value!r} was not recorded in {relation!r}; nearest: {', '.join(near)}")
-        lift = lift.sel(branch=branch, drop=True).astype("float32")
-        lift = lift.mean([axis for axis in ("step", "layer", "head") if axis in lift.dims])
-        if show == "lift":
-            return lift.sel(word=word, drop=True)
-        mass = lift * self.pieces(relation).sel(branch=branch, drop=True) / self.notes["tokens"]
-        if show == "mass":
-            return mass.sel(word=word, drop=True)
-        if show == "share" and "<prompt>" in words:
-            return mass.sel(word=word, drop=True) / mass.sel(word="<prompt>", drop=True)
-        raise RunError(f"show={show!r} is unknown here; there are 'mass', 'lift', and 'share' in 'video->text'")
+        pieces = self.pieces(relation).sel(branch=branch, drop=True)
+        return draw(recipe, found.sel(branch=branch, drop=True), word, pieces, self.notes)
 
     def mass(self, group: str, relation: str = "video->text", branch: str | None = None) -> xr.DataArray:
         """Where queries spend their attention: on "prompt", "eos", "pad" or "video" keys, over frame, y, x."""
@@ -84,10 +83,10 @@ class Run(Mapping):
 
     def pieces(self, relation: str = "video->text") -> xr.DataArray:
         """Token pieces of each word, over branch, (sample,) word: mass = lift x pieces / S."""
-        lift = self[relation]["lift"]
-        axes = [axis for axis in ("branch", "sample", "word") if axis in lift.dims]
-        counts = np.array(lift.attrs["pieces"]).reshape([lift.sizes[axis] for axis in axes])
-        return xr.DataArray(counts, dims=axes, coords={axis: lift[axis] for axis in axes if axis in lift.coords})
+        array = next(array for array in self[relation].values() if "pieces" in array.attrs)
+        axes = [axis for axis in ("branch", "sample", "word") if axis in array.dims]
+        counts = np.array(array.attrs["pieces"]).reshape([array.sizes[axis] for axis in axes])
+        return xr.DataArray(counts, dims=axes, coords={axis: array[axis] for axis in axes if axis in array.coords})
 
 
 def named(arrays: dict[str, tuple], coords: dict[str, list], measured, notes: dict) -> xr.Dataset:

@@ -47,6 +47,12 @@ def read_video(frames: UInt8[np.ndarray, "F H W 3"], fps: int | float = FPS) -> 
     return Reading(things, _read_background(frames.astype(np.float32), cover < 0.1))
 
 
+def segment(frames: UInt8[np.ndarray, "F H W 3"], colour: str) -> Bool[np.ndarray, "F H W"]:
+    """Where the object of this colour is seen: the pixels that are closer to its hue than to their background."""
+    cover, hue = _foreground(frames.astype(np.float32))
+    return (cover >= 0.5) & (hue == list(COLOURS).index(colour))
+
+
 def _foreground(frames: Float[np.ndarray, "F H W 3"]):
     """How far each pixel is from neutral towards the hue it is closest to (0 to 1), and which hue that is."""
     colour = frames - frames.mean(-1, keepdims=True)

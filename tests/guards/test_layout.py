@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "recording": set(),
     "lessons": {"teaching", "vae", "transformer", "sampler", "recording", "world", "checkpoints"},
     "sampler": set(),
+    "localisation": {"world", "recording", "clips"},
     "training": {"world", "clips", "checkpoints", "plots"},
 }
 EVERYONE_MAY = {"shapes"}

@@ -17,6 +17,7 @@ SELECTORS = {
     "text->video": lambda: cogkit.maps("text->video", words=["circle"]),
     "video->video": lambda: cogkit.maps("video->video", queries=[(0, 1, 2)]),
     "frame->frame": lambda: cogkit.maps("frame->frame"),
+    "concepts": lambda: cogkit.concepts("circle"),
     "acts": lambda: cogkit.acts("*"),
     "trajectory": lambda: cogkit.trajectory(model_output=True),
 }

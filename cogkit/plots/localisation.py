@@ -1,0 +1,51 @@
+"""Where in the model words find their objects: AUC by step, layer and head."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from jaxtyping import Float
+from matplotlib.figure import Figure
+
+from cogkit.plots.figure import STYLE, describe
+
+Calls = Float[np.ndarray, "step layer head"]
+
+
+def localisation_figure(calls: dict[str, tuple[list[int], Calls]], whole: dict[str, list[float]], bar: float) -> Figure:
+    """Top: AUC of single calls, by timestep and by head, per kind of clip. Bottom: each recipe, clip by clip.
+
+    `calls`: kind -> (train timesteps, AUC by step, layer, head). `whole`: recipe -> AUC of each clip.
+    """
+    with plt.rc_context(STYLE):
+        figure = plt.figure(figsize=(11, 8))
+        top, bottom = figure.subfigures(2, 1, height_ratios=(1.15, 1))
+        axes = top.subplots(1, 2 * len(calls), squeeze=False)[0]
+        shades = {"cmap": "RdBu_r", "vmin": 0, "vmax": 1, "aspect": "auto", "origin": "lower"}
+        for k, (kind, (timesteps, found)) in enumerate(calls.items()):
+            by_step, by_head = axes[2 * k : 2 * k + 2]
+            image = by_step.imshow(found.mean(2).T, **shades)
+            ticks = np.unique(np.linspace(0, len(timesteps) - 1, min(3, len(timesteps))).round().astype(int))
+            by_step.set_xticks(ticks, [timesteps[t] for t in ticks])
+            by_step.set(title=kind, xlabel="timestep (noise to clean)", ylabel="layer")
+            by_head.imshow(found.mean(0), **shades)
+            by_head.set_xticks(range(found.shape[2]))
+            by_head.set(title="mean over steps", xlabel="head")
+        for panel in axes:
+            panel.set_yticks(range(next(iter(calls.values()))[1].shape[1]))
+        top.colorbar(image, ax=axes.tolist(), label="AUC (0.5: chance)", shrink=0.8)
+
+        dots = bottom.subplots()
+        dice = np.random.default_rng(0)
+        for row, values in enumerate(reversed(whole.values())):
+            dots.plot(values, row + dice.uniform(-0.25, 0.25, len(values)), ".", color="0.7", markersize=4, zorder=1)
+            dots.plot(np.mean(values), row, "D", color="C0", markersize=8, zorder=2)
+        dots.set_yticks(range(len(whole)), list(whole)[::-1])
+        dots.axvline(0.5, color="0.5", linestyle=":")
+        dots.axvline(bar, color="C4", linestyle="--")
+        dots.text(bar, len(whole) - 0.45, f" the bar: {bar}", color="C4", va="bottom", ha="center")
+        dots.set(xlabel="AUC for the shape word (dots: generated clips, diamond: their mean)", xlim=(0, 1.01))
+        leading = max(whole, key=lambda name: np.mean(whole[name]))
+        return describe(
+            figure,
+            f"AUC of single attention calls by timestep, layer and head, and of whole recipes; "
+            f"highest mean: {leading}, {np.mean(whole[leading]):.2f}",
+        )
