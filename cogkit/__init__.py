@@ -2,6 +2,8 @@
 
 import importlib
 
+from cogkit import plots
+
 KIT = "cogkit-lab"  # another package is called cogkit too; this is how to tell them apart
 __version__ = "0.1.0"
 
@@ -10,6 +12,7 @@ _HOME = {
     "Settings": "generation",
     "generate": "generation",
     "decode": "generation",
+    "fit_preview": "vae.preview",
     "record": "recording.record",
     "maps": "recording.selectors",
     "concepts": "recording.concepts",
@@ -33,7 +36,7 @@ _HOME = {
     "predict": "teaching",
     "exercise": "teaching",
 }
-__all__ = ["KIT", *_HOME]
+__all__ = ["KIT", "plots", *_HOME]
 
 
 def __getattr__(name: str):

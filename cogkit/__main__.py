@@ -3,6 +3,7 @@
 import argparse
 import re
 import sys
+import time
 import warnings
 from pathlib import Path
 
@@ -71,6 +72,7 @@ def _generate(chosen) -> None:
     from cogkit.generation import Settings, check_settings, estimate_seconds, generate
     from cogkit.page import check_output, write_run
     from cogkit.prompts import UnknownWords
+    from cogkit.report import estimate_report_seconds, looks
 
     settings = Settings(
         chosen.prompt,
@@ -94,14 +96,18 @@ def _generate(chosen) -> None:
     size = f"{settings.frames} frames of {settings.height}x{settings.width}"
     print(f"video    {size}, {settings.steps} steps, guidance {settings.guidance}, seed {settings.seed}")
     pipe.set_progress_bar_config(disable=True)
+    selectors = looks(pipe, settings)
+    seconds = estimate_seconds(pipe, settings, *selectors), estimate_report_seconds()
     print(
-        f"time     about {estimate_seconds(pipe, settings):.0f} seconds on this machine, in {_name(pipe.dtype)}",
+        f"time     about {seconds[0]:.0f} seconds on this machine, in {_name(pipe.dtype)}, "
+        f"and {seconds[1]:.0f} to draw the report",
         flush=True,
     )
     pipe.set_progress_bar_config(desc="sampling")
-    generation = generate(pipe, settings)
+    generation = generate(pipe, settings, *selectors)
+    since = time.monotonic()
     page = write_run(folder, generation, pipe)
-    print(f"done     {generation.seconds:.1f} seconds; open {page}")
+    print(f"done     {generation.seconds:.1f} seconds, report {time.monotonic() - since:.1f}; open {page}")
 
 
 def _train(chosen) -> None:

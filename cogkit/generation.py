@@ -9,7 +9,10 @@ from jaxtyping import Float
 
 from cogkit.clips import Frames, to_frames
 from cogkit.prompts import check_prompt
-from cogkit.recording.trajectory import Trajectory, record_trajectory
+from cogkit.recording.record import record
+from cogkit.recording.runs import Run
+from cogkit.recording.selectors import trajectory
+from cogkit.recording.trajectory import Trajectory
 from cogkit.shapes import check_frames, check_size
 
 
@@ -36,6 +39,7 @@ class Generation:
     settings: Settings
     frames: Frames
     trajectory: Trajectory
+    run: Run
     unknown_words: list[str]
     seconds: float
 
@@ -65,11 +69,14 @@ def check_settings(pipe: CogVideoXPipeline, settings: Settings) -> list[str]:
 
 
 @torch.no_grad()
-def generate(pipe: CogVideoXPipeline, settings: Settings) -> Generation:
-    """Run the stock pipeline and keep what the sampler saw. The same settings give the same video."""
+def generate(pipe: CogVideoXPipeline, settings: Settings, *selectors) -> Generation:
+    """Run the stock pipeline and keep what the sampler saw, and what more `selectors` (maps, acts) ask for, in `run`.
+
+    The same settings give the same video, whatever is recorded.
+    """
     unknown = check_settings(pipe, settings)
     since = time.monotonic()
-    with record_trajectory(pipe) as trajectory:
+    with record(pipe, trajectory(), *selectors) as recording:
         video = pipe(
             settings.prompt,
             negative_prompt=settings.negative_prompt,
@@ -82,7 +89,8 @@ def generate(pipe: CogVideoXPipeline, settings: Settings) -> Generation:
             output_type="pt",
         ).frames  # (1, F, c, H, W) in [0, 1]
     frames = to_frames(video.transpose(1, 2) * 2 - 1)[0]
-    return Generation(settings, frames, trajectory, unknown, time.monotonic() - since)
+    seconds = time.monotonic() - since
+    return Generation(settings, frames, Trajectory(recording), recording.run, unknown, seconds)
 
 
 @torch.no_grad()
@@ -92,20 +100,24 @@ def decode(pipe: CogVideoXPipeline, latents: Float[torch.Tensor, "t c h w"]) -> 
 
 
 @torch.no_grad()
-def estimate_seconds(pipe: CogVideoXPipeline, settings: Settings) -> float:
-    """How long `generate` will take here, from one timed step and one timed decoding (which also warm it up)."""
+def estimate_seconds(pipe: CogVideoXPipeline, settings: Settings, *selectors) -> float:
+    """How long `generate` will take here, from one timed step and one timed decoding (which also warm it up).
+
+    The step is recorded as the run will be; if `selectors` skip steps, that is an upper bound.
+    """
 
     def seconds(output_type: str) -> float:
         since = time.monotonic()
-        pipe(
-            settings.prompt,
-            num_frames=settings.frames,
-            height=settings.height,
-            width=settings.width,
-            num_inference_steps=1,
-            guidance_scale=settings.guidance,
-            output_type=output_type,
-        )
+        with record(pipe, trajectory(), *selectors):
+            pipe(
+                settings.prompt,
+                num_frames=settings.frames,
+                height=settings.height,
+                width=settings.width,
+                num_inference_steps=1,
+                guidance_scale=settings.guidance,
+                output_type=output_type,
+            )
         return time.monotonic() - since
 
     seconds("latent")

@@ -10,16 +10,14 @@ from pathlib import Path
 
 import jinja2
 import mediapy
-import numpy as np
 from diffusers import CogVideoXPipeline
-from jaxtyping import Float, UInt8
 
-from cogkit.clips import filmstrip, write_clip
-from cogkit.generation import Generation, decode
+from cogkit.clips import Frames, filmstrip, write_clip
+from cogkit.generation import Generation
+from cogkit.plots.words import word_video
+from cogkit.report import sections, word_of_interest
 from cogkit.world.judge import read_video
 from cogkit.world.vocabulary import FPS
-
-ROWS = 8  # steps that the page decodes
 
 
 class OutputError(ValueError):
@@ -42,6 +40,8 @@ def check_output(folder: Path) -> None:
 def write_run(folder: Path, generation: Generation, pipe: CogVideoXPipeline) -> Path:
     """Write video.mp4, filmstrip.png, trajectory.zarr, settings.json and index.html; returns the page.
 
+    The page needs what `cogkit.report.looks` records.
+
     Everything is written beside and moved into place at the end: the folder is whole or not there.
     """
     check_output(folder)
@@ -61,17 +61,7 @@ def write_run(folder: Path, generation: Generation, pipe: CogVideoXPipeline) -> 
 
 
 def _page(generation: Generation, pipe: CogVideoXPipeline, mp4: bytes) -> str:
-    trajectory = generation.trajectory
-    chosen = sorted({round(k) for k in np.linspace(0, len(trajectory.x0) - 1, ROWS)})
-    rows = [
-        {
-            "step": k,
-            "train_timestep": trajectory.train_timesteps[k],
-            "latents": _png(latent_picture(trajectory.latents[k].numpy())),
-            "x0": _png(filmstrip(decode(pipe, trajectory.x0[k]), columns=5)),
-        }
-        for k in chosen
-    ]
+    word = word_of_interest(pipe, generation.settings.prompt)
     template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(
         (Path(__file__).parent / "page.html").read_text()
     )
@@ -80,24 +70,20 @@ def _page(generation: Generation, pipe: CogVideoXPipeline, mp4: bytes) -> str:
         seconds=generation.seconds,
         unknown=generation.unknown_words,
         reading=read_video(generation.frames),
-        video=base64.b64encode(mp4).decode(),
-        filmstrip=_png(filmstrip(generation.frames)),
-        rows=rows,
+        video=_encoded(mp4),
+        filmstrip=_encoded(mediapy.compress_image(filmstrip(generation.frames))),
+        word=word,
+        word_video=_encoded(_mp4(word_video(generation.run, word, generation.frames))),
+        sections=sections(generation, pipe),
         fps=FPS,
     )
 
 
-def latent_picture(latents: Float[np.ndarray, "t c h w"]) -> UInt8[np.ndarray, "H W 3"]:
-    """(t, c, h, w) -> the latent frames side by side, their three strongest directions as red, green and blue."""
-    t, c, h, w = latents.shape
-    flat = latents.transpose(0, 2, 3, 1).reshape(-1, c)
-    flat = flat - flat.mean(0)
-    _, directions = np.linalg.eigh(flat.T @ flat)
-    three = flat @ directions[:, ::-1][:, :3]
-    three = 0.5 + three / (5 * three.std(0) + 1e-6)
-    picture = (three.clip(0, 1) * 255).astype(np.uint8).reshape(t, h, w, 3)
-    return filmstrip(picture.repeat(4, 1).repeat(4, 2), columns=t)
+def _mp4(frames: Frames) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        write_clip(Path(folder) / "clip.mp4", frames, fps=FPS)
+        return (Path(folder) / "clip.mp4").read_bytes()
 
 
-def _png(picture: np.ndarray) -> str:
-    return base64.b64encode(mediapy.compress_image(picture)).decode()
+def _encoded(data: bytes) -> str:
+    return base64.b64encode(data).decode()

@@ -1,0 +1,105 @@
+"""What `make run` looks at while it generates, and the pictures that it draws of it: from one run, the same video."""
+
+import base64
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from diffusers import CogVideoXPipeline
+
+from cogkit import plots
+from cogkit.generation import Generation, Settings, decode
+from cogkit.plots.figure import Picture, png
+from cogkit.recording.selectors import acts, maps
+from cogkit.recording.tokens import text_slots
+from cogkit.vae.preview import fit_preview
+from cogkit.world.vocabulary import SHAPES
+
+WORDS = 5  # that get a map
+EVERY = 4  # steps between two that are asked for frame-to-frame attention, which costs a second attention
+FIGURES = 9
+
+
+@dataclass(frozen=True)
+class Section:
+    """Pictures under one heading, and the sentence that says how to read them."""
+
+    heading: str
+    note: str
+    pictures: tuple[Picture, ...]
+
+    def encoded(self) -> list[dict[str, str]]:
+        return [{"png": base64.b64encode(png(p)).decode(), "alt": p.alt, "table": p.table} for p in self.pictures]
+
+
+def looks(pipe: CogVideoXPipeline, settings: Settings) -> tuple:
+    """The selectors of the report; the trajectory is always recorded."""
+    return (
+        maps("video->text", words=words_to_map(pipe, settings.prompt)),
+        maps("frame->frame", steps=slice(None, None, EVERY)),
+        acts("blocks.*.adaln*.gate.*"),
+    )
+
+
+def words_to_map(pipe: CogVideoXPipeline, prompt: str) -> list[str]:
+    """The prompt's first words of more than two letters: without a, of, on."""
+    words = [word for word in text_slots(pipe.tokenizer, prompt, _slots(pipe)).words() if "#" not in word]
+    return ([word for word in words if len(word) > 2] or words)[:WORDS]
+
+
+def sections(generation: Generation, pipe: CogVideoXPipeline) -> list[Section]:
+    """Every plot of cogkit.plots that one run can fill, in the order in which the model works."""
+    run, clip, settings = generation.run, generation.frames, generation.settings
+    last = run["x0"].isel(step=-1)
+    preview = fit_preview(last.values, clip)
+    half = len(run["x0"]) // 2
+    halfway = decode(pipe, generation.trajectory.x0[half])
+    return [
+        Section(
+            "Where each word is read",
+            "The mean over steps, layers and heads of the attention that each patch of the video pays to a word.",
+            (plots.word_map(run, words_to_map(pipe, settings.prompt), over=clip),),
+        ),
+        Section(
+            "Which head looks at which frame",
+            "In latent frames; the mean over the recorded steps. Bright diagonals stay in their own frame.",
+            (plots.head_atlas(run), plots.frame_matrix(run)),
+        ),
+        Section(
+            "How far each layer is opened",
+            "Expert AdaLN's gates. They follow from the timestep alone: no prompt and no seed changes them.",
+            (plots.adaln_gates(run),),
+        ),
+        Section(
+            "The latents",
+            "What the decoder gets: by channel, as three colours, and through a linear map fitted to this clip.",
+            (plots.latent_channels(last), plots.latent_pca(last, clip), plots.latent_preview(last, preview, clip)),
+        ),
+        Section(
+            "From noise to video",
+            "First what the sampler holds, and the clean latents x0 that the model believes in, through the linear "
+            "map. Then x0 of the middle step, decoded, against the finished video.",
+            (
+                plots.trajectory_strip(run, preview),
+                plots.difference_strip(halfway, clip, (f"x0 at step {half}", "the video")),
+            ),
+        ),
+    ]
+
+
+def word_of_interest(pipe: CogVideoXPipeline, prompt: str) -> str:
+    """The word whose map the report plays: a shape, if the prompt has one."""
+    words = words_to_map(pipe, prompt)
+    return next((word for word in words if word.strip(".,") in SHAPES), words[0])
+
+
+def estimate_report_seconds() -> float:
+    """How long the report's pictures will take here, from a typical one drawn twice (the first warms it up)."""
+    for _ in range(2):
+        since = time.monotonic()
+        png(plots.latent_channels(np.random.default_rng(0).normal(size=(5, 16, 16, 16))))
+    return FIGURES * (time.monotonic() - since)
+
+
+def _slots(pipe: CogVideoXPipeline) -> int:
+    return pipe.transformer.config.max_text_seq_length
