@@ -53,6 +53,8 @@ def value_axes(kind: str, layout: Layout, anatomy: Anatomy) -> dict[str, int]:
     """The axes of one batch row of a hook point's value."""
     if kind == "temb":
         return {"channel": anatomy.time}
+    if kind == "prompt_embeds":
+        return {"token": layout.text, "channel": anatomy.text}
     if kind.startswith("adaln"):
         return {"channel": anatomy.width}
     if kind.startswith("attn.") and kind[-1] in "qkvz":

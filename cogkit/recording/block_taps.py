@@ -31,11 +31,11 @@ def tap_block(board, layer: int, block: torch.nn.Module, kinds: frozenset[str]) 
             handles.append(linear.register_forward_hook(lambda m, i, o, n=number: taps.modulated(n, o)))
     if asked("attn_out"):
         handles.append(block.attn1.register_forward_hook(taps.attention_out))
-    if asked("resid_mid."):
+    if asked("resid_mid.", "attn_out_gated."):
         handles.append(block.norm2.register_forward_pre_hook(taps.middle))
     if asked("mlp_out"):
         handles.append(block.ff.register_forward_hook(taps.mlp_out))
-    if asked("resid_post.", "resid_mid."):
+    if asked("resid_post.", "resid_mid.", "attn_out_gated.", "mlp_out_gated."):
         handles.append(block.register_forward_hook(taps.block_ends))
     return [handle.remove for handle in handles]
 
@@ -45,7 +45,7 @@ class BlockTaps:
         self.board, self.layer = board, layer
         self.modes: list[AttentionTap] = []
         self.gates: dict[tuple[int, str], torch.Tensor] = {}  # (norm, stream)
-        self.moved = (None, None)  # what an edit of resid_mid added to (video, text)
+        self.moved = [None, None]  # what edits inside of the block added to the residual (video, text)
 
     def send(self, kind: str, value):
         return self.board.send(kind, self.layer, value)
@@ -70,6 +70,7 @@ class BlockTaps:
         return None if all(a is b for a, b in zip(new, parts, strict=True)) else torch.cat(new, dim=-1)
 
     def attention_begins(self, module, args):
+        self.moved = [None, None]
         self.modes.append(AttentionTap(self.board, self.layer))
         self.modes[-1].__enter__()
 
@@ -83,13 +84,11 @@ class BlockTaps:
         return new
 
     def middle(self, module, args):
-        new = self.pair("resid_mid", *args[:2])
-        if new is None:
-            self.moved = (None, None)
-            return None
         # norm2 gets the edited stream here; the stream itself runs past norm2, and gets the difference at the end
-        self.moved = tuple(b - a if b is not a else None for a, b in zip(args[:2], new, strict=True))
-        return (*new, *args[2:])
+        now = self.shifted(args[:2])
+        new = self.pair("resid_mid", *now) or now
+        self.moved = [None if b is a else b - a for a, b in zip(args[:2], new, strict=True)]
+        return None if all(more is None for more in self.moved) else (*new, *args[2:])
 
     def mlp_out(self, module, args, out):
         split = self.board.layout.text
@@ -99,15 +98,22 @@ class BlockTaps:
         return new and joined(text, video, *new[::-1])
 
     def gated(self, number: int, stem: str, video, text) -> None:
-        for stream, value in (("video", video), ("text", text)):
+        """gate x out is made inside of the block; what an edit of it changes is added to the residual."""
+        for place, (stream, value) in enumerate((("video", video), ("text", text))):
             if self.board.wanted(f"{stem}.{stream}", self.layer):
-                self.send(f"{stem}.{stream}", self.gates[number, stream] * value)
+                now = self.gates[number, stream] * value
+                new = self.send(f"{stem}.{stream}", now)
+                if new is not now:
+                    before = self.moved[place]
+                    self.moved[place] = new - now if before is None else before + (new - now)
+
+    def shifted(self, streams) -> tuple:
+        return tuple(s if more is None else s + more for s, more in zip(streams, self.moved, strict=True))
 
     def block_ends(self, module, args, out):
-        moved, self.moved = self.moved, (None, None)
-        now = [value if more is None else value + more for value, more in zip(out, moved, strict=True)]
+        now = self.shifted(out)
         new = self.pair("resid_post", *now)
-        return new or (None if now[0] is out[0] and now[1] is out[1] else tuple(now))
+        return new or (None if now[0] is out[0] and now[1] is out[1] else now)
 
 
 def joined(text, video, new_text, new_video):

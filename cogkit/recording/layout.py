@@ -67,6 +67,7 @@ class Anatomy(NamedTuple):
     head_width: int
     time: int  # width of temb
     out: int  # channels of final.proj
+    text: int  # width of prompt_embeds
 
     @property
     def width(self) -> int:
@@ -75,4 +76,6 @@ class Anatomy(NamedTuple):
 
 def anatomy(config) -> Anatomy:
     out = config.out_channels * config.patch_size**2 * (getattr(config, "patch_size_t", None) or 1)
-    return Anatomy(config.num_layers, config.num_attention_heads, config.attention_head_dim, config.time_embed_dim, out)
+    c = config
+    sizes = c.num_layers, c.num_attention_heads, c.attention_head_dim, c.time_embed_dim, out, c.text_embed_dim
+    return Anatomy(*sizes)

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 STREAMS = ("video", "text")
 SAMPLER = ("latents", "model_output", "x0")
-GLOBAL = ("temb", "embed.text", "embed.video", "final.norm", "final.proj")
+BEFORE, AFTER = ("prompt_embeds", "temb", "embed.text", "embed.video"), ("final.norm", "final.proj")
+GLOBAL = (*BEFORE, *AFTER)
 BLOCK = (
     *(f"resid_pre.{stream}" for stream in STREAMS),
     *(f"adaln1.{part}.{stream}" for stream in STREAMS for part in ("shift", "scale", "gate")),
@@ -22,7 +23,7 @@ BLOCK = (
     *(f"mlp_out_gated.{stream}" for stream in STREAMS),
     *(f"resid_post.{stream}" for stream in STREAMS),
 )
-READ_ONLY = ("latents", "x0", *(kind for kind in BLOCK if "_gated." in kind))
+READ_ONLY = ("x0",)  # it follows from latents and model_output
 
 
 class UnknownPoint(LookupError):
@@ -40,8 +41,7 @@ class Point(NamedTuple):
 def all_points(layers: int) -> list[Point]:
     """Every hook point of a model of so many blocks, in the order in which data passes them."""
     blocks = [Point(kind, layer) for layer in range(layers) for kind in BLOCK]
-    before, after = ("temb", "embed.text", "embed.video"), ("final.norm", "final.proj")
-    ends = [[Point(kind, None) for kind in kinds] for kinds in (before, after, SAMPLER)]
+    ends = [[Point(kind, None) for kind in kinds] for kinds in (BEFORE, AFTER, SAMPLER)]
     return [*ends[0], *blocks, *ends[1], *ends[2]]
 
 

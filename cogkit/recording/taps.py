@@ -46,6 +46,7 @@ class Board:
         self.layout: Layout | None = None
         self.step, self.guided, self.texts = -1, None, ((), ())
         self.attended: set[int] = set()  # layers whose attention ran in this step
+        self.latents: torch.Tensor | None = None  # what an editor put in their place, until the sampler's step
 
     def enter(self, visitors) -> None:
         self.visitors = sorted([*self.visitors, *visitors], key=lambda visitor: not visitor.edits)
@@ -62,9 +63,9 @@ class Board:
         while self._undo:
             self._undo.pop()()
 
-    def send(self, kind: str, layer: int | None, value):
+    def send(self, kind: str, layer: int | None, value, among: list[Visitor] | None = None):
         """Past the visitors; returns the very same object when nobody edited it."""
-        for visitor in self.visitors:
+        for visitor in self.visitors if among is None else among:
             if visitor.wants(kind, layer, self.step):
                 new = visitor.visit(kind, layer, value, self.step)
                 value = value if new is None or not visitor.edits else new
@@ -110,13 +111,33 @@ class Board:
             visitor.prompted(*self.texts)
 
     def _step_begins(self, transformer, args, kwargs):
-        given = dict(zip(("hidden_states", "encoder_hidden_states", "timestep"), args, strict=False)) | kwargs
+        names = ("hidden_states", "encoder_hidden_states", "timestep")
+        given = dict(zip(names, args, strict=False)) | kwargs
         self.step += 1
         self.attended = set()
         if self.layout is None:
             self.layout = self._lay_out(given)
             for visitor in self.visitors:
                 visitor.begin(self.layout)
+        noisy, text = given["hidden_states"], given["encoder_hidden_states"]
+        new = {"hidden_states": self._noisy(noisy), "encoder_hidden_states": self.send("prompt_embeds", None, text)}
+        if new["hidden_states"] is noisy and new["encoder_hidden_states"] is text:
+            return None
+        args = tuple(new.get(name, arg) for name, arg in zip(names, args, strict=False)) + args[len(names) :]
+        return args, kwargs | {name: value for name, value in new.items() if name in kwargs}
+
+    def _noisy(self, hidden):
+        """What the transformer gets: edited latents, once for every branch, with an image's latents beside them.
+
+        Editors see the latents here, before the transformer does; readers see them in the sampler's step.
+        """
+        editors, layout = [visitor for visitor in self.visitors if visitor.edits], self.layout
+        own = hidden[-layout.samples :, :, : layout.latents[1]]
+        new = self.send("latents", None, own, editors)
+        self.latents = None if new is own else new
+        if self.latents is None:
+            return hidden
+        return torch.cat([new.repeat(len(layout.branches), 1, 1, 1, 1), hidden[:, :, own.shape[2] :]], dim=2)
 
     def _lay_out(self, given) -> Layout:
         batch, frames, _, height, width = given["hidden_states"].shape
@@ -143,7 +164,9 @@ class Board:
         given = inspect.signature(step).bind(*args, **kwargs)
         held = given.arguments
         held["model_output"] = self.send("model_output", None, held["model_output"])
-        self.send("latents", None, held["sample"])
+        if self.latents is not None:
+            held["sample"] = self.latents.to(held["sample"].dtype)
+        self.send("latents", None, held["sample"], [visitor for visitor in self.visitors if not visitor.edits])
         out = step(*given.args, **given.kwargs)
         if self.wanted("x0", None):
             found = out[1] if isinstance(out, tuple) and len(out) > 1 else getattr(out, "pred_original_sample", None)

@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "transformer": set(),
     "plots": set(),
     "recording": set(),
+    "interventions": {"recording", "prompts", "clips"},
     "lessons": {"teaching", "vae", "transformer", "sampler", "recording", "world", "checkpoints"},
     "sampler": set(),
     "localisation": {"world", "recording", "clips"},

@@ -1,0 +1,60 @@
+"""Any function of the value at a hook point; the other edits of values are made of this."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha1
+
+import torch
+from torch import Tensor
+
+from cogkit.interventions.editor import Editor, Intervention, InterventionError, Where, editable_points
+from cogkit.recording.points import Point
+
+
+@dataclass(frozen=True, eq=False)
+class Edit(Intervention):
+    patterns: tuple[str, ...]
+    where: Where
+    change: Callable[[Tensor], Tensor]
+    label: str  # says what `change` does
+
+    def __str__(self) -> str:
+        return f"{self.label}({', '.join(filter(None, [*map(repr, self.patterns), str(self.where)]))})"
+
+    def editor(self, pipe) -> "PointEditor":
+        return PointEditor(pipe, editable_points(pipe, self.patterns, self.where), self.where, self.change)
+
+
+class PointEditor(Editor):
+    def __init__(self, pipe, points: list[Point], where: Where, change: Callable[[Tensor], Tensor]):
+        super().__init__(pipe, points, where)
+        self.change = change
+
+    def edit(self, kind: str, layer: int | None, value: Tensor, step: int) -> Tensor:
+        new = self.changed(kind, layer, value, step)
+        if not isinstance(new, Tensor) or new.shape != value.shape:
+            found = tuple(new.shape) if isinstance(new, Tensor) else type(new).__name__
+            raise InterventionError(f"change gave {found} for {kind!r}; it must give a tensor of {tuple(value.shape)}")
+        return torch.where(self.mask(kind, value), new.to(value), value)
+
+    def changed(self, kind: str, layer: int | None, value: Tensor, step: int):
+        return self.change(value)
+
+
+def edit(
+    *patterns: str,
+    change: Callable[[Tensor], Tensor],
+    steps="all",
+    branch: str = "both",
+    heads="all",
+    tokens=None,
+) -> Edit:
+    """Put `change(value)` in the place of the value at the hook points, where `steps`, ... and `tokens` say.
+
+    `change` gets the whole value, batch rows first: (row, token, channel) of a stream, (row, head, token, channel) at
+    attn.q, k, v and z with text before video, (row, channel) of AdaLN, (sample, frame, channel, y, x) of the sampler.
+    Rows run branch by branch, "uncond" before "cond". It must not write into it.
+    """
+    code = getattr(change, "__code__", None)  # so that two lambdas are told apart
+    mark = sha1(code.co_code + repr(code.co_consts).encode()).hexdigest()[:8] if code else type(change).__name__
+    return Edit(patterns, Where(steps, branch, heads, tokens), change, f"edit<{mark}>")

@@ -1,0 +1,185 @@
+"""Any pipeline, any way out: what is edited is edited, and nothing else is."""
+
+import gc
+from contextlib import nullcontext
+
+import diffusers
+import pytest
+import torch
+
+import cogkit
+from cogkit.interventions.editor import InterventionError
+from cogkit.interventions.intervene import SkippedEdits
+from cogkit.recording.points import UnknownPoint, all_points
+
+SWAP = cogkit.swap_prompt("a blue star", steps=1)
+SOME = [cogkit.knock_out("red"), cogkit.ablate("blocks.1.attn.z", heads=[0]), SWAP]
+FAILING = cogkit.edit("blocks.1.attn.q", change=lambda q: 1 / 0)
+
+
+def traces(pipe):
+    """Everything on the pipeline that an intervention could leave behind."""
+    hooks = [
+        (len(m._forward_hooks), len(m._forward_pre_hooks), len(m._forward_hooks_always_called), "forward" in vars(m))
+        for m in pipe.transformer.modules()
+    ]
+    return hooks, set(vars(pipe)), set(vars(pipe.scheduler)), torch._C._len_torch_function_stack()
+
+
+KINDS = {
+    "text to video": ({}, {}),
+    "image to video": ({"kind": "I2V"}, {}),
+    "DPM scheduler": ({"scheduler": "CogVideoXDPMScheduler"}, {}),
+    "patches in time": ({"patch_size_t": 2, "patch_bias": False}, {}),
+    "batch of two": ({}, {"prompt": ["a red circle", "a blue circle"]}),
+    "no guidance": ({}, {"guidance_scale": 1.0}),
+    "sine positions": ({"use_rotary_positional_embeddings": False}, {"width": 32}),
+    "embeddings": ({}, {"prompt": None}),
+    "half precision": ({"dtype": torch.bfloat16}, {}),
+}
+
+
+@pytest.mark.parametrize("swapped", [False, True], ids=["stock", "twins"])
+@pytest.mark.parametrize(("build", "call"), KINDS.values(), ids=KINDS)
+def test_on_any_pipeline_identities_change_no_bit_and_a_word_can_be_masked_away(
+    tiny_pipe, generate, dense_attention, build, call, swapped
+):
+    pipe, prompt = tiny_pipe(**build), None
+    if build.get("kind") == "I2V":
+        call = call | {"image": torch.rand(1, 3, 32, 64, generator=torch.Generator().manual_seed(1))}
+    if call.get("prompt", "") is None:
+        prompt = "a red circle"
+        positive, negative = pipe.encode_prompt(prompt, max_sequence_length=16)
+        call = call | {"prompt_embeds": positive, "negative_prompt_embeds": negative}
+    with cogkit.swap(pipe, vae=False) if swapped else nullcontext():
+        with cogkit.record(pipe, cogkit.acts("*", branch="both")) as rec:
+            plain = generate(pipe, **call)
+        points = [str(p) for p in all_points(2) if p.kind not in ("x0", "latents", "model_output")]
+        same = [
+            cogkit.patch(*points, from_=rec.run, branch="both"),
+            cogkit.patch("latents", "model_output", from_=rec.run),
+            cogkit.edit("*.attn.z", change=lambda value: value),
+            cogkit.reweight({"circle": 1.0}),
+        ]
+        with cogkit.intervene(pipe), cogkit.intervene(pipe, *same, prompt=prompt):
+            assert torch.equal(generate(pipe, **call), plain)
+
+        guided = call.get("guidance_scale") is None
+        samples = 2 if "prompt" in call and prompt is None else 1
+
+        def masked(call, shape):
+            weight = torch.ones(shape, dtype=torch.float64)
+            weight[samples * guided :, :, :, 2] = 0  # "circle" is slot 2 of every prompt
+            return weight, torch.ones(shape, dtype=torch.float64)
+
+        with dense_attention(masked):
+            wanted = generate(pipe, **call)
+        with cogkit.intervene(pipe, cogkit.knock_out("circle"), prompt=prompt):
+            found = generate(pipe, **call)
+        close = {"atol": 5e-2, "rtol": 5e-2} if plain.dtype == torch.bfloat16 else {"atol": 1e-4, "rtol": 1e-3}
+        torch.testing.assert_close(found, wanted, **close)
+        assert not torch.equal(found, plain)
+
+
+def test_nothing_is_left_behind_whatever_happens(pipe, generate):
+    plain, before = generate(pipe), traces(pipe)
+    with cogkit.intervene(pipe, *SOME):
+        assert not torch.equal(generate(pipe), plain)
+    assert traces(pipe) == before
+
+    with pytest.raises(ZeroDivisionError), cogkit.intervene(pipe, *SOME):
+        generate(pipe, callback_on_step_end=lambda *_: 1 / 0)
+    assert traces(pipe) == before
+
+    with pytest.raises(ZeroDivisionError), cogkit.intervene(pipe, FAILING):
+        generate(pipe)
+    assert traces(pipe) == before
+
+    with pytest.raises(UnknownPoint), cogkit.intervene(pipe, SOME[0], cogkit.ablate("blocks.9.attn.z")):
+        pass
+    assert traces(pipe) == before
+    assert torch.equal(generate(pipe), plain)
+
+
+def test_interventions_act_in_the_order_given_and_recordings_see_what_they_made(pipe, generate):
+    twice = cogkit.edit("blocks.0.resid_post.video", change=lambda x: x * 2)
+    more = cogkit.edit("blocks.0.resid_post.video", change=lambda x: x + 1)
+    acts = cogkit.acts("blocks.0.resid_post.video", steps=0)
+    found = []
+    for edits in ((), (twice, more), (more, twice)):
+        with cogkit.record(pipe, acts) as rec, cogkit.intervene(pipe, *edits):  # the reader came first, and reads last
+            generate(pipe)
+        found.append(rec.run["resid_post.video"].values)
+    plain, first, second = found
+    assert abs(first - (plain * 2 + 1)).max() < 1e-4 and abs(second - (plain + 1) * 2).max() < 1e-4
+
+
+def test_interventions_nest_and_serve_many_runs_and_pipelines(pipe, tiny_pipe, generate):
+    both = [cogkit.knock_out("red"), cogkit.ablate("blocks.0.attn.z", heads=1)]
+    with cogkit.intervene(pipe, *both):
+        wanted = generate(pipe)
+        assert torch.equal(generate(pipe), wanted)
+    with cogkit.intervene(pipe, both[0]):
+        with cogkit.intervene(pipe, both[1]):
+            assert torch.equal(generate(pipe), wanted)
+        only = generate(pipe)
+    assert not torch.equal(only, wanted)
+    other = tiny_pipe(num_layers=3)
+    with cogkit.intervene(other, *both):
+        assert not torch.equal(generate(other), generate(tiny_pipe(num_layers=3)))
+
+
+def test_what_never_took_place_is_an_error_and_what_partly_did_a_warning(pipe, tiny_pipe, generate):
+    with pytest.raises(InterventionError, match="ablate.*never took place.*no run in the block"):
+        with cogkit.intervene(pipe, cogkit.ablate("blocks.0.attn.z")):
+            pass
+    cached = tiny_pipe(num_layers=3)
+    cached.transformer.enable_cache(diffusers.FirstBlockCacheConfig(threshold=1e9))  # computes one block of later steps
+    with pytest.warns(SkippedEdits, match="2 of 6 edits did not take place.*FirstBlockCache"):
+        with cogkit.intervene(cached, cogkit.ablate("blocks.*.attn.z")):
+            generate(cached)
+    blind = tiny_pipe()
+    for block in blind.transformer.transformer_blocks:  # an attention without scaled_dot_product_attention
+        block.attn1.forward = lambda hidden_states, encoder_hidden_states, **_: (hidden_states, encoder_hidden_states)
+    with pytest.raises(InterventionError, match="reweight.*never took place.*scaled_dot_product_attention"):
+        with cogkit.intervene(blind, cogkit.knock_out("red")):
+            generate(blind)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "why"),
+    [
+        (lambda: cogkit.ablate("blocks.*.atn.z"), UnknownPoint, r"nearest: blocks\.\d\.attn\.z"),
+        (lambda: cogkit.ablate("x0"), UnknownPoint, "can be recorded, not edited.*'model_output'"),
+        (lambda: cogkit.ablate("blocks.0.attn_out.video", heads=[1]), InterventionError, "they are at attn.q"),
+        (lambda: cogkit.ablate("blocks.0.attn.z", heads=[2]), UnknownPoint, "heads=2 is out of range; there are 2"),
+        (lambda: cogkit.ablate("temb", tokens=cogkit.region(frames=0)), InterventionError, "one vector for all tokens"),
+        (lambda: cogkit.ablate("model_output", branch="uncond"), InterventionError, "has no branches"),
+        (lambda: cogkit.ablate("blocks.0.attn.z", tokens="red"), InterventionError, "write cogkit.region"),
+        (lambda: cogkit.ablate("embed.text", tokens=cogkit.region(frames=0)), InterventionError, "text only"),
+        (lambda: cogkit.ablate("latents", tokens=cogkit.region(words="red")), InterventionError, "have no text"),
+        (lambda: "blocks.0.attn.z", InterventionError, "is no intervention; use ablate"),
+    ],
+)
+def test_what_this_model_does_not_have_is_refused_with_near_matches(pipe, generate, make, error, why):
+    with pytest.raises(error, match=why), cogkit.intervene(pipe, make()):
+        generate(pipe)
+
+
+def test_an_unconditional_branch_without_guidance_is_refused(pipe, generate):
+    with pytest.raises(ValueError, match="branch='uncond'.*without guidance"):
+        with cogkit.intervene(pipe, cogkit.ablate("blocks.0.attn.z", branch="uncond")):
+            generate(pipe, guidance_scale=1.0)
+
+
+def test_fifty_interventions_in_a_row_keep_nothing(pipe, generate):
+    def alive():
+        gc.collect()
+        return sum(isinstance(thing, torch.Tensor) for thing in gc.get_objects())
+
+    for turn in range(50):
+        with cogkit.intervene(pipe, cogkit.knock_out("red"), cogkit.ablate("blocks.1.attn.z")):
+            generate(pipe, num_inference_steps=1)
+        if turn == 1:
+            before = alive()
+    assert alive() <= before
