@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from cogkit.vae.stream import Map, Stream
 
+BAND = 2048  # pixels
 Modulation = tuple[Float[Tensor, "b c t hz wz"], Float[Tensor, "b c t hz wz"]]
 
 
@@ -13,7 +14,8 @@ class GroupNorm(nn.GroupNorm):
     """GroupNorm(x) * scale + shift, in one pass; a number of `modulation` counts for a whole block of pixels.
 
     Statistics are those of the chunk: here, and only here, the frames of a chunk see each other's future. As released
-    they come from torch, whose kernel for channels-last maps is off by 1e-4 in fp32; ours are centred frame by frame.
+    they come from torch, whose kernel for channels-last maps is off by 1e-4 in fp32.
+    Mirrors: the nn.GroupNorm of CogVideoXResnetBlock3D and CogVideoXSpatialNorm3D.
     """
 
     def forward(self, x: Map, stream: Stream, modulation: Modulation | None = None) -> Map:
@@ -30,20 +32,26 @@ class GroupNorm(nn.GroupNorm):
 
 
 def channel_moments(x: Map, groups: int) -> tuple[Float[Tensor, "b c"], Float[Tensor, "b c"]]:
-    """Mean and variance in fp32 of the group that each channel belongs to. Frame by frame: a frame fits the cache."""
-    means, squares = [], []
-    for frame in x.unbind(2):
-        frame = frame.float()
-        mean = frame.mean((2, 3), keepdim=True)
-        centred = frame - mean
-        means.append(mean[:, :, 0, 0])
-        squares.append((centred * centred).mean((2, 3)))
-    grouped = torch.stack(means, 2).unflatten(1, (groups, -1))  # b g c/g t
-    mean = grouped.mean((2, 3), keepdim=True)
-    within = torch.stack(squares, 2).unflatten(1, (groups, -1)).mean((2, 3))
-    variance = within + (grouped - mean).square().mean((2, 3))
+    """Mean and variance in fp32 of the group that each channel belongs to.
+
+    On a CPU from bands of rows, small enough for the cache and for fp32 sums that lose nothing, put together by the law
+    of total variance.
+    """
+    if x.device.type != "cpu" or torch.is_grad_enabled():
+        grouped = x.float().unflatten(1, (groups, -1)).flatten(2)
+        variance, mean = torch.var_mean(grouped, dim=2, correction=0)
+    else:
+        rows = max(1, BAND // x.shape[4])
+        bands = [band[None] for clip in x for frame in clip.unbind(1) for band in frame.split(rows, dim=1)]
+        running = torch.zeros(x.shape[1]), torch.ones(x.shape[1])  # not used; their dtype is that of the moments
+        moments = (torch.stack(torch.batch_norm_update_stats(band, *running, 0.0)) for band in bands)
+        means, variances = torch.stack([*moments]).unflatten(0, (len(x), -1)).unflatten(3, (groups, -1)).unbind(2)
+        share = torch.tensor([float(band.shape[2]) for band in bands[: means.shape[1]]])[:, None, None]
+        share = share / share.sum() / means.shape[3]
+        mean = (share * means).sum((1, 3))
+        variance = (share * (variances + (means - mean[:, None, :, None]).square())).sum((1, 3))
     size = x.shape[1] // groups
-    return mean[:, :, 0, 0].repeat_interleave(size, 1), variance.repeat_interleave(size, 1)
+    return mean.repeat_interleave(size, 1), variance.repeat_interleave(size, 1)
 
 
 def scale_and_shift(

@@ -68,7 +68,7 @@ def clip_through(
 ) -> NewMap:
     """`network` on a whole clip: the same numbers as `stream_through`, but tile by tile, so that the tails of one tile
     are gone before the next one starts. If each frame after the first chunk becomes `growth` frames, room for the
-    result is made once; `torch.cat` would hold it twice.
+    result is made once; `torch.cat` would hold it twice. Mirrors: AutoencoderKLCogVideoX._encode and _decode.
     """
     if tiles and tiles.are_smaller_than(x):
         return tiled(x, lambda tile, _: clip_through(network, tile, size, as_released, None, growth), tiles)

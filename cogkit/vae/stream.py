@@ -15,6 +15,7 @@ class Stream:
     shares one latent frame, frame 0 has one to itself. diffusers carries no such flag and takes "an odd number of
     frames" for it; with `as_released` so do we, and every piece then also computes in the order of diffusers, so that
     not a bit differs. Otherwise the pieces may add in another order: fp32 results agree within 1e-5.
+    Mirrors: the conv_cache dictionaries, which hold the same tails and more.
     """
 
     def __init__(self, as_released: bool = False):

@@ -49,6 +49,11 @@ def test_files_have_at_most_200_lines():
     assert not long
 
 
+def test_the_whole_model_is_short_enough_for_one_sitting():
+    files = [path for folder in ("vae", "transformer", "sampler") for path in (PACKAGE / folder).glob("*.py")]
+    assert sum(bool(line.strip()) for path in files for line in path.read_text().splitlines()) < 1800
+
+
 def test_importing_cogkit_is_light():
     heavy = "torch diffusers transformers matplotlib ipywidgets".split()
     code = f"import cogkit, sys; print([m for m in {heavy} if m in sys.modules])"
