@@ -28,8 +28,9 @@ class FrameToFrame(MapRecorder):
         ]
         passes = -(-(layout.frames + len(GROUPS)) // anatomy.head_width)
         self.work = 4 * self.calls * len(self.heads) * passes * layout.tokens**2 * anatomy.head_width
-        self.width = layout.tokens * anatomy.head_width * 2
-        self.scratch = scratch(selector.chunk, self.width, anatomy.heads)
+        self.width = layout.tokens * (anatomy.head_width + 2 * (layout.frames + len(GROUPS)))
+        indicators = 4 * layout.tokens * anatomy.head_width
+        self.scratch = indicators + scratch(selector.chunk, self.width, anatomy.heads)
 
     def groups(self, row: int, device) -> torch.Tensor:
         """(S, frames + kinds of text): which token belongs to which."""

@@ -28,8 +28,9 @@ def attend(q: Heads, k: Heads, v: Heads, scale: float, chunk: int) -> tuple[Head
     name, kernel = fused(q, k, v, scale)
     key = (q.device.type, q.dtype, q.shape[-1], name)
     if kernel is not None and key not in _trusted:
-        z, lse = kernel()
-        _trusted[key] = torch.equal(z, stock(q, k, v, scale)) and _agrees(q, k, lse, scale)
+        few = [x[-1:, [0, -1]] if x.is_cpu else x for x in (q, k, v)]  # on a CPU no head knows of another
+        z, lse = fused(*few, scale)[1]()
+        _trusted[key] = torch.equal(z, stock(*few, scale)) and _agrees(*few[:2], lse, scale)
     if kernel is not None and _trusted[key]:
         return kernel()
     lse = two_pass(q, k, scale, chunk)

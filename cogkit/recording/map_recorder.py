@@ -10,7 +10,7 @@ import torch
 
 from cogkit.recording.act_recorder import chosen_branches
 from cogkit.recording.layout import Anatomy, Layout
-from cogkit.recording.pattern import Pattern
+from cogkit.recording.pattern import TILE, Pattern
 from cogkit.recording.points import choose
 from cogkit.recording.slabs import Slab
 from cogkit.recording.tokens import GROUPS
@@ -73,13 +73,15 @@ class VideoToText(MapRecorder):
         self.words = selector.words_of(layout)
         labels = [*self.words, *EXTRA]
         axes = {"frame": layout.frames, "y": layout.height, "x": layout.width, "word": len(labels)}
-        pieces = [[len(slots or ()) for slots in self.slots(row)] for row in self.rows]
+        slots = [self.slots(row) for row in self.rows]
+        self.to_words = [averaging(each, layout.text) * layout.tokens for each in slots]
         self.slabs = [self.slab("lift", axes, {"word": labels})]
-        self.slabs[0].notes["pieces"] = pieces  # by batch row, then word
+        self.slabs[0].notes["pieces"] = [[len(found or ()) for found in each] for each in slots]  # by batch row, word
         multiply = layout.text * (anatomy.head_width + len(labels))
         self.work = 2 * self.calls * len(self.heads) * layout.video * multiply
-        self.width = layout.video * (2 * layout.text + anatomy.head_width)
-        self.scratch = scratch(selector.chunk, self.width, anatomy.heads)
+        self.width = 2 * layout.video * len(labels)  # the tiles' answers, and all of them joined
+        tile = min(selector.chunk, TILE, 4 * anatomy.heads * layout.video * layout.text)
+        self.scratch = tile + scratch(selector.chunk, self.width, anatomy.heads)
 
     def slots(self, row: int) -> list[list[int] | None]:
         prompt, _ = self.text(row)
@@ -88,11 +90,10 @@ class VideoToText(MapRecorder):
     def read(self, kind: str, layer: int | None, pattern: Pattern, step: int) -> Iterator:
         text, grid = self.layout.text, self.slabs[0].shape[-4:]
         found = []
-        for row in self.rows:
-            to_words = averaging(self.slots(row), text, pattern.q.device) * self.layout.tokens
+        for row, to_words in zip(self.rows, self.to_words, strict=True):
 
-            def ask(heads, row=row, to_words=to_words):
-                return pattern.columns(row, heads, slice(text, None), slice(0, text)) @ to_words
+            def ask(heads, row=row, to_words=to_words.to(pattern.q.device)):
+                return pattern.columns_onto(row, heads, slice(text, None), slice(0, text), to_words)
 
             found.append(self.over_heads(pattern, row, self.width, ask))
         found = self.stacked(found)
@@ -116,12 +117,10 @@ class Rows(MapRecorder):
             self.slab("lift", grid, {axis: self.labels}),
             self.slab("mass", {axis: len(self.labels), "group": 4}, {axis: self.labels, "group": groups}, "float32"),
         ]
-        counts = [
-            [1] * len(self.labels) if words is None else [len(w or ()) for w in words]
-            for _, words in map(self.queries, self.rows)
-        ]
+        self.asked = [self.queries(row) for row in self.rows]
+        counts = [[1] * len(self.labels) if words is None else [len(w or ()) for w in words] for _, words in self.asked]
         self.slabs[0].notes["pieces"] = counts
-        asked = sum(len(self.queries(row)[0]) for row in self.rows) / len(self.rows)
+        asked = sum(len(tokens) for tokens, _ in self.asked) / len(self.rows)
         multiply = anatomy.head_width + (len(self.labels) if self.by_word else 0)
         self.work = round(2 * self.calls * len(self.heads) * asked * layout.tokens * multiply)
         self.width = round(asked + 1) * layout.tokens * 2 + layout.tokens * anatomy.head_width
@@ -139,10 +138,9 @@ class Rows(MapRecorder):
     def read(self, kind: str, layer: int | None, pattern: Pattern, step: int) -> Iterator:
         maps, masses = [], []
         text, device = self.layout.text, pattern.q.device
-        for row in self.rows:
-            asked, words = self.queries(row)
+        for row, (asked, words) in zip(self.rows, self.asked, strict=True):
             index = torch.tensor(asked, device=device)
-            to_words = None if words is None else averaging(words, len(asked), device).T
+            to_words = None if words is None else averaging(words, len(asked)).T.to(device)
 
             def ask(heads, row=row, index=index, to_words=to_words):
                 found = pattern.rows(row, heads, index)
@@ -158,9 +156,9 @@ class Rows(MapRecorder):
         yield self.slabs[1], masses
 
 
-def averaging(slots: list[list[int] | None], size: int, device) -> torch.Tensor:
-    """(size, word): the mean over each word's slots; NaN where a prompt does not have the word, 0 for an empty group."""
-    matrix = torch.zeros(size, len(slots), device=device)
+def averaging(slots: list[list[int] | None], size: int) -> torch.Tensor:
+    """(size, word): the mean over each word's slots; NaN where a prompt has no such word, 0 for an empty group."""
+    matrix = torch.zeros(size, len(slots))
     for word, found in enumerate(slots):
         matrix[slice(None) if found is None else found, word] = torch.nan if found is None else 1 / max(1, len(found))
     return matrix

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from cogkit.recording.kernel import AttentionError, Heads, attend
 
+TILE = 2**20  # bytes of probabilities that a CPU's cache holds from the product to the exponential to the sum
 SMALL = 0.05  # below this share of a row's mass left, its sums are taken anew instead of by subtraction
 
 
@@ -32,7 +33,7 @@ class ColumnEdit:
 
 
 class Pattern:
-    """The probabilities of one call. They are computed when asked for; `chunk` bounds the bytes of any answer's scratch.
+    """The probabilities of one call. They are computed when asked for; `chunk` bounds an answer's scratch, in bytes.
 
     Batch rows, heads and tokens are those of q, k, v: text tokens first. Everything is fp32.
     """
@@ -51,7 +52,18 @@ class Pattern:
 
     def columns(self, b: int, heads: slice, queries, columns) -> Float[Tensor, "head Q C"]:
         """P of chosen key columns for chosen queries (slices or index tensors)."""
-        return self._raw(b, heads, queries, columns).mul_(self._weights(b, heads, queries, columns))
+        raw = self._raw(b, heads, queries, columns)
+        return raw.mul_(self._weights(b, heads, queries, columns)) if self.edits else raw
+
+    def columns_onto(
+        self, b: int, heads: slice, queries: slice, columns: slice, onto: Float[Tensor, "C word"]
+    ) -> Float[Tensor, "head Q word"]:
+        """P of the columns, times `onto`. The columns are never whole: some queries at a time are enough."""
+        chosen = range(self.q.shape[2])[queries]
+        width = len(range(self.q.shape[1])[heads]) * len(onto)
+        size = max(1, (min(self.chunk, TILE) if self.q.is_cpu else self.chunk) // (4 * width))
+        tiles = (slice(part.start, part.stop) for part in (chosen[k : k + size] for k in range(0, len(chosen), size)))
+        return torch.cat([self.columns(b, heads, tile, columns) @ onto for tile in tiles], 1)
 
     def rows(self, b: int, heads: slice, queries) -> Float[Tensor, "head Q S"]:
         """P of chosen queries over all keys."""

@@ -58,6 +58,9 @@ def test_columns_rows_group_mass_and_output_are_those_of_dense_attention(edits, 
         for heads in pattern.head_blocks(40 * 40):
             columns = pattern.columns(b, heads, slice(10, None), slice(0, 10))
             torch.testing.assert_close(columns.double(), exact[b, heads, 10:, :10], **close)
+            onto = torch.rand(10, 4)
+            found = pattern.columns_onto(b, heads, slice(10, None), slice(0, 10), onto)
+            torch.testing.assert_close(found.double(), exact[b, heads, 10:, :10] @ onto.double(), **close)
             rows = pattern.rows(b, heads, torch.tensor([0, 7, 39]))
             torch.testing.assert_close(rows.double(), exact[b, heads][:, [0, 7, 39]], **close)
             mass = pattern.group_mass(b, heads, groups)

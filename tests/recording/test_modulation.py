@@ -1,0 +1,46 @@
+"""The AdaLN table is what the running model does, and is had without running it."""
+
+import pytest
+import torch
+
+import cogkit
+from cogkit.recording.modulation import ModulationError
+
+
+@pytest.mark.parametrize("kind", ["T2V", "I2V"])
+def test_the_table_is_what_every_layer_does_in_a_run_whatever_the_branch(tiny_pipe, generate, kind):
+    pipe = tiny_pipe(kind)
+    call = {"image": torch.rand(1, 3, 64, 64)} if kind == "I2V" else {}
+    with cogkit.record(pipe, cogkit.acts("blocks.*.adaln*", branch="both")) as rec:
+        generate(pipe, **call)
+    times = rec.run["adaln1.shift.video"].train_timestep.values.tolist()
+    table = cogkit.modulation_table(pipe, times)
+    for norm in (1, 2):
+        for part in ("shift", "scale", "gate"):
+            for stream in ("video", "text"):
+                expected = table.sel(norm=norm, part=part, stream=stream)
+                for step, time in enumerate(times):
+                    found = rec.run[f"adaln{norm}.{part}.{stream}"].isel(step=step)
+                    assert abs(found - expected.sel(train_timestep=time, drop=True)).max() < 1e-5
+
+
+def test_the_table_needs_only_the_time_embedding_and_the_norms(tiny_pipe):
+    pipe = tiny_pipe(dtype=torch.bfloat16)
+    whole = cogkit.modulation_table(pipe, [0, 999])
+    for name, parameter in list(pipe.transformer.named_parameters()):
+        if "time_embedding" not in name and ".linear." not in name:
+            owner, leaf = name.rpartition(".")[::2]
+            setattr(pipe.transformer.get_submodule(owner), leaf, torch.nn.Parameter(parameter.to("meta")))
+    assert cogkit.modulation_table(pipe.transformer, [999, 0]).identical(whole)
+    assert whole.dims == ("train_timestep", "layer", "norm", "stream", "part", "channel") and whole.dtype == "float32"
+
+
+def test_what_has_no_table_is_refused(tiny_pipe):
+    pipe = tiny_pipe()
+    with pytest.raises(ModulationError, match=r"timesteps=\[1000\] must be train timesteps from 0 to 999"):
+        cogkit.modulation_table(pipe, [1000])
+    with pytest.raises(ModulationError, match="`ofs` embedding"):
+        cogkit.modulation_table(tiny_pipe(ofs_embed_dim=16), [5])
+    pipe.transformer.to("meta")
+    with pytest.raises(ModulationError, match="meta device.*before enable_sequential_cpu_offload"):
+        cogkit.modulation_table(pipe, [5])
