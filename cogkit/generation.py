@@ -18,7 +18,6 @@ from cogkit.recording.trajectory import Trajectory
 from cogkit.sampler.guidance import dynamic
 from cogkit.shapes import check_frames, check_size
 
-
 SAMPLERS = {"own": None, "ddim": CogVideoXDDIMScheduler, "dpm": CogVideoXDPMScheduler}
 DYNAMIC = ("off", "as released", "as intended")
 
