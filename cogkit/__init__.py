@@ -8,6 +8,7 @@ KIT = "cogkit-lab"  # another package is called cogkit too; this is how to tell 
 __version__ = "0.1.0"
 
 _HOME = {
+    "environment": "environment",
     "load": "checkpoints",
     "Settings": "generation",
     "generate": "generation",

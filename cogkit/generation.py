@@ -1,10 +1,12 @@
 """Prompt -> video, with the sampler's trajectory. Everything that can be refused is refused before the first step."""
 
 import time
+from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from diffusers import CogVideoXPipeline
+from diffusers import CogVideoXDDIMScheduler, CogVideoXDPMScheduler, CogVideoXPipeline
 from jaxtyping import Float
 
 from cogkit.clips import Frames, to_frames
@@ -13,7 +15,11 @@ from cogkit.recording.record import record
 from cogkit.recording.runs import Run
 from cogkit.recording.selectors import trajectory
 from cogkit.recording.trajectory import Trajectory
+from cogkit.sampler.guidance import dynamic
 from cogkit.shapes import check_frames, check_size
+
+SAMPLERS = {"own": None, "ddim": CogVideoXDDIMScheduler, "dpm": CogVideoXDPMScheduler}
+DYNAMIC = ("off", "as released", "as intended")
 
 
 class SettingsError(ValueError):
@@ -32,6 +38,8 @@ class Settings:
     width: int = 128
     steps: int = 20
     guidance: float = 6.0
+    sampler: str = "own"  # what the pipeline has, or "ddim" or "dpm" with its config
+    dynamic_guidance: str = "off"  # or "as released", "as intended": cogkit/sampler/guidance.py
 
 
 @dataclass(frozen=True)
@@ -65,18 +73,59 @@ def check_settings(pipe: CogVideoXPipeline, settings: Settings) -> list[str]:
         raise SettingsError(f"seed={settings.seed} is out of range; use a whole number from 0 to 2**63 - 1")
     if not 0 <= settings.guidance < 1000:
         raise SettingsError(f"guidance={settings.guidance} makes no sense; 1 turns it off, 3 to 9 are usual")
+    for name, value, known in (
+        ("sampler", settings.sampler, SAMPLERS),
+        ("dynamic_guidance", settings.dynamic_guidance, DYNAMIC),
+    ):
+        if value not in known:
+            raise SettingsError(f"{name}={value!r} is unknown; use one of {', '.join(known)}")
     return check_prompt(pipe, settings.prompt)
 
 
+@contextmanager
+def sampling(pipe: CogVideoXPipeline, settings: Settings):
+    """Within the block, runs of `pipe` have the sampler and the rising guidance of the settings.
+
+    As intended, the scale depends on the step; the stock pipeline reads it after the transformer's answer, so it is
+    set as the transformer is called.
+    """
+    own, step, handle = pipe.scheduler, 0, None
+    scale = dynamic(settings.guidance)
+
+    def rise(transformer, inputs):
+        nonlocal step
+        pipe._guidance_scale = scale(step, settings.steps, int(pipe._current_timestep))
+        step += 1
+
+    try:
+        if kind := SAMPLERS[settings.sampler]:
+            pipe.scheduler = kind.from_config(own.config)
+        if settings.dynamic_guidance == "as intended" and settings.guidance > 1:  # below, nothing is guided
+            handle = pipe.transformer.register_forward_pre_hook(rise)
+        yield
+    finally:
+        pipe.scheduler = own
+        if handle:
+            handle.remove()
+
+
 @torch.no_grad()
-def generate(pipe: CogVideoXPipeline, settings: Settings, *selectors) -> Generation:
+def generate(
+    pipe: CogVideoXPipeline, settings: Settings, *selectors, on_step: Callable[[int], None] | None = None
+) -> Generation:
     """Run the stock pipeline and keep what the sampler saw, and what more `selectors` (maps, acts) ask for, in `run`.
 
-    The same settings give the same video, whatever is recorded.
+    The same settings give the same video, whatever is recorded. `on_step(step)` is called after every step; what it
+    raises stops the run and leaves the pipeline as it was.
     """
+
+    def told(pipe, step, train_timestep, tensors):
+        on_step(step)
+        return tensors
+
     unknown = check_settings(pipe, settings)
     since = time.monotonic()
-    with record(pipe, trajectory(), *selectors) as recording:
+    with sampling(pipe, settings), record(pipe, trajectory(), *selectors) as recording:
         video = pipe(
             settings.prompt,
             negative_prompt=settings.negative_prompt,
@@ -85,6 +134,8 @@ def generate(pipe: CogVideoXPipeline, settings: Settings, *selectors) -> Generat
             width=settings.width,
             num_inference_steps=settings.steps,
             guidance_scale=settings.guidance,
+            use_dynamic_cfg=settings.dynamic_guidance == "as released",
+            callback_on_step_end=told if on_step else None,
             generator=torch.Generator().manual_seed(settings.seed),
             output_type="pt",
         ).frames  # (1, F, c, H, W) in [0, 1]

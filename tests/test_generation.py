@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from cogkit.generation import Settings, SettingsError, check_settings, check_steps, decode, generate
+from cogkit.sampler.guidance import dynamic
 
 SHORT = Settings("a red circle moving right on a gray background", frames=9, height=64, width=64, steps=4, seed=3)
 
@@ -71,3 +74,53 @@ def test_other_step_counts_are_refused_with_the_nearest_that_work(steps, near):
 def test_other_numbers_that_cannot_work_are_refused(nano, wrong, message):
     with pytest.raises(SettingsError, match=message):
         check_settings(nano, Settings("a red circle", **wrong))
+
+
+def changed(**settings):
+    return replace(SHORT, **settings)
+
+
+def test_dynamic_guidance_rises_from_1_as_intended_and_waves_as_released(nano):
+    intended = generate(nano, changed(dynamic_guidance="as intended")).trajectory
+    released = generate(nano, changed(dynamic_guidance="as released")).trajectory
+    for kept, as_released in ((intended, False), (released, True)):
+        scale = dynamic(SHORT.guidance, as_released=as_released)
+        wanted = [scale(step, 4, time) for step, time in enumerate(kept.train_timesteps)]
+        assert kept.guidance == pytest.approx(wanted)
+    assert intended.guidance[0] == 1 and intended.guidance == sorted(intended.guidance)
+    assert released.guidance != pytest.approx(intended.guidance)
+
+
+def test_the_sampler_is_chosen_and_the_pipelines_own_comes_back(nano, generation):
+    own = nano.scheduler
+    runs = {name: generate(nano, changed(sampler=name)) for name in ("ddim", "dpm")}
+    assert nano.scheduler is own
+    assert {name: run.run.notes["scheduler"] for name, run in runs.items()} == {
+        "ddim": "CogVideoXDDIMScheduler",
+        "dpm": "CogVideoXDPMScheduler",
+    }
+    assert (runs["ddim"].frames != runs["dpm"].frames).any()
+
+
+def test_every_step_is_told_and_an_error_there_stops_the_run_and_leaves_nothing_behind(nano, generation):
+    told = []
+    generate(nano, SHORT, on_step=told.append)
+    assert told == [0, 1, 2, 3]
+    own = nano.scheduler
+
+    def stop(step):
+        told.append(step)
+        if step == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        generate(nano, changed(sampler="dpm", dynamic_guidance="as intended"), on_step=stop)
+    assert told == [0, 1, 2, 3, 0, 1] and nano.scheduler is own
+    assert not nano.transformer._forward_hooks and not nano.transformer._forward_pre_hooks
+    assert (generate(nano, SHORT).frames == generation.frames).all()
+
+
+@pytest.mark.parametrize("wrong", [{"sampler": "euler"}, {"dynamic_guidance": "on"}])
+def test_unknown_samplers_and_guidances_are_refused_with_those_there_are(nano, wrong):
+    with pytest.raises(SettingsError, match="is unknown; use one of"):
+        check_settings(nano, changed(**wrong))
