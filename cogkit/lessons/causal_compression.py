@@ -162,8 +162,7 @@ def flicker(frames) -> float:
 def _test_flicker(answer):
     still = torch.full((4, 2, 2, 3), 200, dtype=torch.uint8)
     check("a still clip does not flicker", answer(still.numpy()), equals=0.0, within=1e-6)
-    levels = torch.tensor([10, 40, 20], dtype=torch.uint8)
-    lamp = levels[:, None, None, None].expand(3, 2, 2, 3)
+    lamp = torch.tensor([10, 40, 20], dtype=torch.uint8)[:, None, None, None].expand(3, 2, 2, 3)
     check("steps of 30 and of 20 are 25 on average", answer(lamp.numpy()), equals=25.0, within=1e-4)
 
 
@@ -172,18 +171,20 @@ def bytes_wrap_around(frames):
 
 
 def signs_cancel(frames):
-    frames = torch.as_tensor(frames).float()
-    return (frames[1:] - frames[:-1]).mean().item()
+    return torch.as_tensor(frames).float().diff(dim=0).mean().item()
 
 
 def squared(frames):
-    frames = torch.as_tensor(frames).float()
-    return (frames[1:] - frames[:-1]).square().mean().item()
+    return torch.as_tensor(frames).float().diff(dim=0).square().mean().item()
 
 
 def against_the_first(frames):
     frames = torch.as_tensor(frames).float()
     return (frames[1:] - frames[:1]).abs().mean().item()
+
+
+def within_a_frame(frames):
+    return torch.as_tensor(frames).float().diff(dim=1).abs().mean().item()
 
 
 FLICKER = Exercise(
@@ -194,5 +195,5 @@ FLICKER = Exercise(
         "frames[1:] - frames[:-1] pairs every frame with the one before; bytes wrap around, so make them floats first",
         "the absolute value first, then one mean over everything",
     ),
-    (bytes_wrap_around, signs_cancel, squared, against_the_first),
+    (bytes_wrap_around, signs_cancel, squared, against_the_first, within_a_frame),
 )
