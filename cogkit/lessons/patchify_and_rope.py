@@ -97,7 +97,7 @@ TURN = Exercise(
 )
 
 
-def squeeze(n: int, first: float, end: float):
+def squeeze(n: int, first: int | float, end: int | float):
     """n coordinates, evenly spaced, that begin at `first` and would reach `end` with one more."""
     return first + (end - first) * torch.arange(n) / n
 
