@@ -52,7 +52,7 @@ def test_the_page_holds_every_picture_its_alt_text_and_its_table(nano, generatio
     [
         ("a small blue star on a striped background", ["small", "blue", "star", "striped", "background"], "star"),
         ("red", ["red"], "red"),
-        ("at it", ["at", "it"], "at"),
+        ("on a", ["on", "a"], "on"),
     ],
 )
 def test_the_words_that_get_a_map_are_those_that_say_something(nano, prompt, mapped, played):

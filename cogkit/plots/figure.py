@@ -73,8 +73,12 @@ def png(figure: Figure) -> bytes:
     """
     full, small = io.BytesIO(), io.BytesIO()
     figure.savefig(full, format="png", dpi=DPI, metadata={"Software": None})
-    pixels = Pixels.open(full).convert("RGB").quantize(256, Pixels.Quantize.FASTOCTREE, dither=Pixels.Dither.NONE)
-    pixels.save(small, format="png", optimize=True)
+    pixels = Pixels.open(full).convert("RGB")
+    found = pixels.quantize(256, Pixels.Quantize.FASTOCTREE, dither=Pixels.Dither.NONE)
+    palette, paper = found.getpalette(), 3 * found.getpixel((0, 0))
+    palette[paper : paper + 3] = pixels.getpixel((0, 0))  # the palette's nearest is a light gray
+    found.putpalette(palette)
+    found.save(small, format="png", optimize=True)
     return small.getvalue()
 
 

@@ -61,6 +61,15 @@ def test_a_png_has_a_palette_and_stays_small(monkeypatch):
     assert len(png(figure)) < full.tell() / 3
 
 
+def test_the_paper_stays_white_and_the_rest_is_close():
+    figure = plt.figure(figsize=(4, 4))
+    figure.add_axes((0.1, 0.1, 0.8, 0.8)).imshow(np.linspace(-1, 1, 256).reshape(16, 16), cmap=module.SIGNED)
+    full = io.BytesIO()
+    figure.savefig(full, dpi=module.DPI)
+    exact, small = (np.array(Pixels.open(f).convert("RGB")).astype(int) for f in (full, io.BytesIO(png(figure))))
+    assert (small[0, 0] == 255).all() and np.abs(small - exact).max() < 40 and np.abs(small - exact).mean() < 4
+
+
 def test_the_plots_are_found_under_one_name_and_a_wrong_one_is_answered():
     from cogkit import plots
 
