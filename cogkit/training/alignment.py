@@ -1,9 +1,9 @@
 """A second lesson for the early blocks: say what every patch of the clean clip shows.
 
-The loss on v alone teaches which words matter only as far as they move pixels, and a shape's outline moves few: a model
-can stay for hours where it draws the average of all shapes. So, after REPA (Yu et al., 2024, arXiv 2410.06940), a linear
-head reads the video tokens halfway and is taught a better representation of the clip. There it is that of a pretrained
-vision model; here the world itself knows the truth. The head is for training only and is left behind by `export`.
+The loss on v alone teaches which words matter only as far as they move pixels, and a shape's outline moves few: the
+average of all shapes is a place to get stuck. So, after REPA (Yu et al., 2024, arXiv 2410.06940), a linear head reads
+the video tokens halfway and is taught a better representation of the clip. There it is that of a pretrained vision
+model; here the world itself knows the truth. The head is for training only and is left behind by `export`.
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ from cogkit.world.scene import Scene
 from cogkit.world.vocabulary import COLOURS, FPS, MOTIONS, SHAPES
 
 CELLS = 4  # along each side of a patch: how finely the outline is asked for
-FEATURES = len(SHAPES) * CELLS**2 + len(COLOURS) + len(MOTIONS)
+OUTLINE, TRAITS = len(SHAPES) * CELLS**2, len(COLOURS) + len(MOTIONS)
 
 
 class Overhear:
@@ -31,15 +31,17 @@ class Overhear:
 
 
 def alignment_head(width: int) -> nn.Module:
-    return nn.Sequential(nn.LayerNorm(width), nn.Linear(width, FEATURES))
+    return nn.Sequential(nn.LayerNorm(width), nn.Linear(width, OUTLINE + TRAITS))
 
 
-def alignment_loss(head: nn.Module, tokens: Float[Tensor, "b n d"], scenes: list[Scene], size: int, frames: int) -> Tensor:
+def alignment_loss(
+    head: nn.Module, tokens: Float[Tensor, "b n d"], scenes: list[Scene], size: int, frames: int
+) -> Tensor:
     """Squared error per token, summed over what is asked: outline by shape, colour, motion."""
     truth = torch.from_numpy(np.stack([what_is_where(scene, size, frames) for scene in scenes]))
     error = (head(tokens.float()) - truth).square()
-    outline, rest = error.split([len(SHAPES) * CELLS**2, len(COLOURS) + len(MOTIONS)], dim=-1)
-    return (outline.sum(-1) / CELLS**2 + rest.sum(-1)).mean()
+    outline, traits = error.split([OUTLINE, TRAITS], dim=-1)
+    return (outline.sum(-1) / CELLS**2 + traits.sum(-1)).mean()
 
 
 def what_is_where(scene: Scene, size: int, frames: int) -> Float[np.ndarray, "n features"]:
@@ -50,7 +52,7 @@ def what_is_where(scene: Scene, size: int, frames: int) -> Float[np.ndarray, "n 
     side = grid * CELLS
     centre = (np.arange(side, dtype=np.float32) + 0.5) / side
     cells = np.zeros((len(seconds), side, side, len(SHAPES)), np.float32)
-    traits = np.zeros((len(seconds), grid, grid, len(COLOURS) + len(MOTIONS)), np.float32)
+    traits = np.zeros((len(seconds), grid, grid, TRAITS), np.float32)
     for thing in scene.things:
         x, y, radius = (np.reshape(np.float32(v), (-1, 1, 1)) for v in thing.at(np.array(seconds)))
         covered = coverage(thing.shape, centre[None, None, :] - x, centre[None, :, None] - y, radius, side)

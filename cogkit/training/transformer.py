@@ -87,7 +87,7 @@ class TransformerTask:
             self.halfway = Overhear()
             blocks[len(blocks) // 2 - 1].register_forward_hook(self.halfway)
         if config.compile:
-            torch._dynamo.config.recompile_limit = 64  # sizes x durations x text slots; beyond it blocks run uncompiled
+            torch._dynamo.config.recompile_limit = 64  # sizes x durations x text slots; beyond it nothing is compiled
             for block in blocks:
                 block.compile(dynamic=False)
         self.alpha_bars = new_scheduler().alphas_cumprod
@@ -121,7 +121,7 @@ class TransformerTask:
         generator = torch.Generator().manual_seed(int(dice.integers(2**62)))
         slots = int(dice.choice(stage.text_slots))
         timesteps = explicit_uniform(sum(group.clips for group in stage.groups), generator)
-        squared, count, aligned, notes = 0.0, 0, 0.0, {}
+        squared, count, aligned, notes = 0.0, 0, [], {}
         for group in stage.groups:
             store = self.stores[group.size]
             chosen = dice.integers(len(store.scenes), size=group.clips)
@@ -133,12 +133,13 @@ class TransformerTask:
             squared, count = squared + error.sum(), count + error.numel()
             notes[f"loss_{group.size}_{group.frames}"] = float(error.detach().mean())
             if self.config.alignment:
-                scenes = [store.scenes[k] for k in chosen]
-                head = self.model["alignment"]
-                aligned += alignment_loss(head, self.halfway.tokens, scenes, group.size, group.frames) / len(stage.groups)
-        if not self.config.alignment:
-            return squared / count, notes
-        return squared / count + self.config.alignment * aligned, notes | {"alignment": float(aligned.detach())}
+                scenes, tokens = [store.scenes[k] for k in chosen], self.halfway.tokens
+                aligned.append(alignment_loss(self.model["alignment"], tokens, scenes, group.size, group.frames))
+        loss = squared / count
+        if aligned:
+            second = sum(aligned) / len(aligned)
+            loss, notes["alignment"] = loss + self.config.alignment * second, float(second.detach())
+        return loss, notes
 
     @torch.no_grad()
     def validate(self, model: nn.Module) -> dict[str, float]:

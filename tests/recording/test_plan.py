@@ -93,7 +93,8 @@ def two_thousand_tokens_of_video() -> Layout:
     ],
 )
 def test_what_is_kept_and_the_scratch_are_within_a_tenth_of_the_plan(relation, more, dtype, chunk):
-    layout, sizes = two_thousand_tokens_of_video(), Anatomy(layers=10, heads=4, head_width=64, time=128, out=64, text=128)
+    layout = two_thousand_tokens_of_video()
+    sizes = Anatomy(layers=10, heads=4, head_width=64, time=128, out=64, text=128)
     selector = cogkit.maps(relation, **more, heads="each", chunk=chunk)
     torch.manual_seed(0)
     q, k, v = (torch.randn(2, 4, layout.tokens, 64).to(dtype) for _ in "qkv")

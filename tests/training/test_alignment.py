@@ -3,13 +3,12 @@ import pytest
 import torch
 from einops import rearrange
 
-from cogkit.training.alignment import CELLS, Overhear, alignment_head, alignment_loss, what_is_where
+from cogkit.training.alignment import CELLS, OUTLINE, Overhear, alignment_head, alignment_loss, what_is_where
 from cogkit.training.transformer import new_transformer, rotary_embedding
 from cogkit.world.render import render
 from cogkit.world.scene import sample_scene
 from cogkit.world.vocabulary import COLOURS, MOTIONS, SHAPES
 
-OUTLINE = len(SHAPES) * CELLS**2
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -30,7 +29,8 @@ def test_colour_and_motion_cover_what_the_shape_covers():
     np.testing.assert_allclose(colours.sum(1), share, atol=1e-5)
     np.testing.assert_allclose(motions.sum(1), share, atol=1e-5)
     for thing in scene.things:
-        assert colours[:, list(COLOURS).index(thing.colour)].any() and motions[:, list(MOTIONS).index(thing.motion)].any()
+        assert colours[:, list(COLOURS).index(thing.colour)].any()
+        assert motions[:, list(MOTIONS).index(thing.motion)].any()
 
 
 def test_the_truth_moves_with_the_thing():
