@@ -1,16 +1,18 @@
 """What an intervention does, over seeds: its difference to the unedited run, with a confidence interval."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 from jaxtyping import Float
+from scipy import stats
+
+from cogkit.jsonl import read_lines
 
 PLAIN = "plain"  # the unedited run
 LEAST_SEEDS = 3  # fewer are anecdotes
 RESAMPLES = 10_000
-FLIPS = 12  # up to 2^12 signs are tried all, beyond that as many are drawn
+FLIPS = 2**12  # up to so many patterns of signs are tried all, beyond that as many are drawn
 
 
 class EffectError(ValueError):
@@ -93,14 +95,8 @@ def read_effects(log: str | Path) -> Effects:
 
 def read_rows(log: Path) -> list[dict]:
     """The rows of a log; what a kill cut off in mid-line does not count, and is removed."""
-    if not log.exists():
-        return []
-    text = log.read_text()
-    if not text.endswith("\n"):
-        text = text[: text.rfind("\n") + 1]
-        log.write_text(text)
     try:
-        rows = [json.loads(line) for line in text.splitlines()]
+        rows = read_lines(log)
         [(row["intervention"], row["seed"], row["metrics"], row["what"], row["settings"]) for row in rows]
     except (ValueError, KeyError, TypeError) as error:
         raise EffectError(f"{log} is not the log of a sweep ({type(error).__name__}); give a new file") from None
@@ -109,23 +105,16 @@ def read_rows(log: Path) -> list[dict]:
 
 def interval(differences: Float[np.ndarray, " n"], level: float) -> tuple[float, float]:
     """Of the mean, by bootstrap with a fixed seed: the same numbers give the same interval."""
-    n, draw = len(differences), np.random.default_rng(0)
-    means = differences[draw.integers(n, size=(RESAMPLES, n))].mean(1)
-    centre = differences.mean()
-    low, high = np.quantile(means - centre, [(1 - level) / 2, (1 + level) / 2]) * np.sqrt(n / (n - 1))
-    return float(centre + low), float(centre + high)
+    options = {"n_resamples": RESAMPLES, "confidence_level": level, "method": "percentile", "rng": 0}
+    found = stats.bootstrap((differences,), np.mean, **options).confidence_interval
+    centre, wider = differences.mean(), np.sqrt(len(differences) / (len(differences) - 1))
+    return float(centre + wider * (found.low - centre)), float(centre + wider * (found.high - centre))
 
 
 def sign_flip(differences: Float[np.ndarray, " n"]) -> float:
     """How often would chance signs give a mean as far from zero? Exact for few pairs."""
-    n = len(differences)
-    if n <= FLIPS:
-        signs = 1 - 2 * (np.arange(2**n)[:, None] >> np.arange(n) & 1)
-    else:
-        signs = np.random.default_rng(0).choice([-1, 1], size=(2**FLIPS, n))
-        signs[0] = 1
-    means = np.abs(signs @ differences)
-    return float((means >= means[0] * (1 - 1e-12)).mean())
+    options = {"permutation_type": "samples", "n_resamples": FLIPS, "rng": 0}
+    return float(stats.permutation_test((differences,), np.mean, **options).pvalue)
 
 
 def holm(p: Float[np.ndarray, " k"]) -> Float[np.ndarray, " k"]:

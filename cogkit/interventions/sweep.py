@@ -1,6 +1,5 @@
 """Many interventions over many seeds: does it matter, and for more than one clip?"""
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache, cached_property, partial
@@ -14,6 +13,7 @@ from cogkit.clips import to_frames
 from cogkit.interventions.editor import Intervention, InterventionError
 from cogkit.interventions.effects import LEAST_SEEDS, PLAIN, EffectError, Effects, read_effects, read_rows
 from cogkit.interventions.intervene import intervene
+from cogkit.jsonl import add_line
 
 Settings = Mapping[str, object]
 
@@ -64,13 +64,12 @@ def sweep(
     edits = {PLAIN: (), **edits}
     labels = {name: "; ".join(map(str, one)) for name, one in edits.items()}
     wanted = {(name, seed): (labels[name], _digest(calls[seed])) for seed in seeds for name in edits}
-    log.parent.mkdir(parents=True, exist_ok=True)
     for row in read_rows(log):
         key = row["intervention"], row["seed"]
         if wanted.get(key, (row["what"], row["settings"])) != (row["what"], row["settings"]):
             raise EffectError(f"{log} has {key[0]!r} at seed {key[1]} with other settings; give a new file")
         wanted.pop(key, None)
-    with _quiet(pipe), tqdm(total=len(wanted), disable=not progress, unit="clip") as bar, log.open("a") as file:
+    with _quiet(pipe), tqdm(total=len(wanted), disable=not progress, unit="clip") as bar:
         for seed in seeds:
             plain = cache(partial(_generate, pipe, (), calls[seed], seed))
             for name, one in edits.items():
@@ -81,8 +80,7 @@ def sweep(
                 found = _numbers(metric(Trial(name, seed, calls[seed], frames, plain)))
                 what, digest = wanted[name, seed]
                 row = {"intervention": name, "seed": seed, "metrics": found, "what": what, "settings": digest}
-                file.write(json.dumps(row) + "\n")
-                file.flush()
+                add_line(log, row)
                 bar.update()
     return read_effects(log)
 

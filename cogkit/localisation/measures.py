@@ -1,7 +1,8 @@
 """How well a map finds a region: AUC, IoU and the pointing game. All but one ask only for the order of its values."""
 
 import numpy as np
-from jaxtyping import Bool, Float, Integer
+from jaxtyping import Bool, Float
+from scipy.stats import rankdata
 
 Map = Float[np.ndarray, "*calls t y x"]
 Region = Bool[np.ndarray, "_ _ _"]  # of the map's grid, which is checked below
@@ -20,7 +21,7 @@ def auc(maps: Map, region: Region) -> Scores:
     """
     values, inside = _flat(maps, region)
     count = inside.sum()
-    ranks = _ranks(values)[..., inside].sum(-1)
+    ranks = rankdata(values, axis=-1)[..., inside].sum(-1)
     return (ranks - count * (count + 1) / 2) / (count * (inside.size - count))
 
 
@@ -61,14 +62,3 @@ def _flat(maps, region: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if not np.isfinite(maps).all():
         raise RegionError("the map has values that are not numbers: was every call of it measured?")
     return np.asarray(maps, np.float64).reshape(*maps.shape[:-3], region.size), region.reshape(-1)
-
-
-def _ranks(values: Float[np.ndarray, "*calls n"]) -> Float[np.ndarray, "*calls n"]:
-    """1 for the lowest; tied values share the mean of their ranks."""
-    rows = values.reshape(-1, values.shape[-1])
-    found = np.empty_like(rows)
-    for k, row in enumerate(rows):
-        _, place, count = np.unique(row, return_inverse=True, return_counts=True)
-        last: Integer[np.ndarray, " distinct"] = count.cumsum()
-        found[k] = (last - (count - 1) / 2)[place]
-    return found.reshape(values.shape)

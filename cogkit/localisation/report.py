@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cogkit.interventions.effects import interval as bootstrap
 from cogkit.localisation.scoring import MEASURES, SCALES, candidates
 from cogkit.recording.recipes import PREFERRED, RELATION, Recipe
 
@@ -176,11 +177,9 @@ def odd(row: dict) -> bool:
 
 
 def interval(values: list[float]) -> str:
-    """Mean and the 95 % interval of the mean, from 2000 draws of the clips with replacement."""
-    values = np.asarray(values)
-    draws = np.random.default_rng(0).choice(values, (2000, len(values))).mean(1)
-    low, high = np.percentile(draws, [2.5, 97.5])
-    return f"{values.mean():.3f} ({low:.2f} to {high:.2f})"
+    """Mean, and the bootstrap's 95 % interval of the mean."""
+    low, high = bootstrap(np.asarray(values), 0.95) if len(values) > 1 else values * 2
+    return f"{np.mean(values):.3f} ({low:.2f} to {high:.2f})"
 
 
 def header(names) -> list[str]:

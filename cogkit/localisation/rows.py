@@ -1,8 +1,9 @@
 """Rows of scores in a file of JSON lines: each is kept as soon as it is there, and belongs to one set of weights."""
 
 import hashlib
-import json
 from pathlib import Path
+
+from cogkit.jsonl import read_lines
 
 
 class RowsError(ValueError):
@@ -10,23 +11,11 @@ class RowsError(ValueError):
 
 
 def read_rows(path: Path, weights: str) -> list[dict]:
-    """The rows of a file, the last one of a clip counting; a line that was cut short by a kill is dropped for good."""
-    if not path.exists():
-        return []
-    lines = path.read_text().splitlines(keepends=True)
-    whole = [line for line in lines if line.endswith("\n")]
-    if len(whole) < len(lines):
-        path.write_text("".join(whole))
-    rows = {(row["kind"], row["clip"]): row for row in map(json.loads, whole)}
+    """The rows of a file, the last one of a clip counting."""
+    rows = {(row["kind"], row["clip"]): row for row in read_lines(path)}
     if strange := {row["weights"] for row in rows.values()} - {weights}:
         raise RowsError(f"{path} has rows of other weights ({', '.join(strange)}, not {weights}); name another file")
     return list(rows.values())
-
-
-def add_row(path: Path, row: dict) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        file.write(json.dumps(row) + "\n")
 
 
 def fingerprint(pipe) -> str:

@@ -11,11 +11,12 @@ import torch
 from tqdm.auto import tqdm
 
 from cogkit.clips import to_frames, to_video
+from cogkit.jsonl import add_line
 from cogkit.localisation.faithfulness import faithfulness
 from cogkit.localisation.measures import auc
 from cogkit.localisation.noised import noise_levels, showing
 from cogkit.localisation.regions import token_region
-from cogkit.localisation.rows import add_row, fingerprint, read_rows
+from cogkit.localisation.rows import fingerprint, read_rows
 from cogkit.localisation.scoring import MEASURES, SCALES, candidates, maps_of, scores, single_calls
 from cogkit.recording.concepts import concepts
 from cogkit.recording.recipes import PREFERRED, Recipe
@@ -50,7 +51,7 @@ def study(pipe, clips: int, pairs: int, path: Path) -> list[dict]:
     measure = dict(zip(KINDS, (generated, noised, two_objects), strict=True))
     for kind, clip in tqdm(missing, desc="localisation", mininterval=2):
         row = {"kind": kind, "clip": clip, "weights": weights} | measure[kind](pipe, clip)
-        add_row(path, row)
+        add_line(path, row)
         rows = [old for old in rows if (old["kind"], old["clip"]) != (kind, clip)] + [row]
     return [row for row in rows if (row["kind"], row["clip"]) in set(wanted)]
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from cogkit.jsonl import add_line, read_lines
 from cogkit.training.config import Config
 
 
@@ -72,8 +73,7 @@ def train(task: Task, config: Config, folder: Path) -> Iterator[Progress]:
         now = time.monotonic()
         seconds, since = seconds + now - since, now
         if step % config.note_every == 0 or step % config.validate_every == 0 or step == config.steps:
-            with (folder / "metrics.jsonl").open("a") as file:
-                file.write(json.dumps({"step": step, "seconds": round(seconds, 1), **notes}) + "\n")
+            add_line(folder / "metrics.jsonl", {"step": step, "seconds": round(seconds, 1), **notes})
         if step % config.save_every == 0 or step == config.steps:
             save_atomically(
                 {
@@ -118,8 +118,6 @@ def _resume(path: Path, model: nn.Module, average: nn.Module, optimisers: list) 
 
 def _forget_metrics_after(path: Path, step: int) -> None:
     """Lines noted after the last checkpoint will be written again."""
+    kept = [note for note in read_lines(path) if note["step"] <= step]
     if path.exists():
-        kept = [
-            line for line in path.read_text().splitlines() if line.endswith("}") and json.loads(line)["step"] <= step
-        ]
-        path.write_text("".join(line + "\n" for line in kept))
+        path.write_text("".join(json.dumps(note) + "\n" for note in kept))

@@ -21,10 +21,10 @@ MAY_IMPORT = {
     "interventions": {"recording", "prompts", "clips"},
     "lessons": {"teaching", "vae", "transformer", "sampler", "recording", "world", "checkpoints"},
     "sampler": set(),
-    "localisation": {"world", "recording", "clips"},
+    "localisation": {"world", "recording", "interventions", "clips"},
     "training": {"world", "clips", "checkpoints", "plots"},
 }
-EVERYONE_MAY = {"shapes"}
+EVERYONE_MAY = {"shapes", "jsonl"}
 
 
 def imports_of(path):
