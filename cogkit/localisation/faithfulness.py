@@ -11,39 +11,15 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 
+from cogkit.interventions.columns import knock_out
+from cogkit.interventions.intervene import intervene
+from cogkit.interventions.regions import region as where
 from cogkit.localisation.noised import showing
-from cogkit.recording.layout import Layout
-from cogkit.recording.pattern import ColumnEdit
 from cogkit.recording.record import record
 from cogkit.recording.selectors import trajectory
-from cogkit.recording.taps import visiting
-from cogkit.recording.visitor import Visitor
 from cogkit.shapes import PATCH, Latents
 
 Region = Bool[np.ndarray, "t y x"]
-
-
-class Cut(Visitor):
-    """Batch row k + 1 does not see the word from the tokens of `regions[k]`; row 0 is left as it is."""
-
-    edits = True
-    kinds = frozenset({"attn.pattern"})
-
-    def __init__(self, word: str, regions: list[Region]):
-        self.word, self.regions = word, regions
-
-    def begin(self, layout: Layout) -> None:
-        columns = tuple(layout.prompts[0].slots(self.word))
-        self.found = [
-            ColumnEdit(columns, 0.0, (row,), queries=tuple((np.flatnonzero(region) + layout.text).tolist()))
-            for row, region in enumerate(self.regions, 1)
-        ]
-
-    def wants(self, kind: str, layer: int | None, step: int) -> bool:
-        return kind == "attn.pattern"
-
-    def visit(self, kind: str, layer: int | None, value, step: int) -> list[ColumnEdit]:
-        return self.found
 
 
 class Faithfulness(NamedTuple):
@@ -60,7 +36,7 @@ class Faithfulness(NamedTuple):
 def faithfulness(
     pipe, prompt: str, word: str, latents: Latents, train_timestep: int, word_map, region: Region, regions=3, seed=0
 ) -> Faithfulness:
-    """Score one map of `word` on what the sampler holds at one timestep: a single forward of 3 + `regions` rows.
+    """Score one map of `word` on what the sampler holds at one timestep, in 3 + `regions` forwards.
 
     The highlighted region has as many tokens as the object's own `region`; random ones are the highlighted one moved
     around the frame, in space alone.
@@ -76,16 +52,19 @@ def changes(
     pipe, prompt: str, word: str, latents: Latents, train_timestep: int, regions: list[Region]
 ) -> Float[np.ndarray, "cut t y x"]:
     """How far x0 moves at every token when `word` is knocked out for the queries of each region in turn."""
-    rows = len(regions) + 1
-    with (
-        showing(pipe, [latents.expand(rows, -1, -1, -1, -1)], [train_timestep]) as call,
-        visiting(pipe, Cut(word, regions)),
-        record(pipe, trajectory(latents=False)) as rec,
-    ):
-        call([prompt] * rows)
-    x0 = torch.from_numpy(rec.run["x0"].isel(step=0).values)  # row, latent frame, channel, y, x
-    squares = (x0[1:] - x0[:1]).square().mean(2)
-    return torch.nn.functional.avg_pool2d(squares, PATCH).sqrt().numpy()
+
+    def x0(*edits) -> Float[torch.Tensor, "latent_frame channel y x"]:
+        with (
+            showing(pipe, [latents], [train_timestep]) as call,
+            intervene(pipe, *edits),
+            record(pipe, trajectory(latents=False)) as rec,
+        ):
+            call(prompt)
+        return torch.from_numpy(rec.run["x0"].isel(step=0).values)
+
+    whole = x0()
+    cut = torch.stack([x0(knock_out(word, queries=where(mask=mask))) for mask in regions])
+    return torch.nn.functional.avg_pool2d((cut - whole).square().mean(2), PATCH).sqrt().numpy()
 
 
 def highlighted(word_map: Float[np.ndarray, "t y x"], tokens: int) -> Region:
