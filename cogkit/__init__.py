@@ -22,7 +22,6 @@ _HOME = {
     "trajectory": "recording.selectors",
     "open_run": "recording.runs",
     "modulation_table": "recording.modulation",
-    "record_trajectory": "recording.trajectory",
     "intervene": "interventions.intervene",
     "region": "interventions.regions",
     "reweight": "interventions.columns",

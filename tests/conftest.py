@@ -21,7 +21,7 @@ def nano():
 
 @pytest.fixture(scope="session")
 def tiny_pipe():
-    """tiny_pipe(kind="T2V" | "I2V", scheduler=..., **transformer config): a pipeline of random weights, built at once."""
+    """tiny_pipe(kind="T2V" | "I2V", scheduler=, **transformer config): a pipeline of random weights, quickly built."""
     import diffusers
     import torch
     from transformers import AutoTokenizer, T5Config, T5EncoderModel

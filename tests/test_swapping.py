@@ -282,9 +282,9 @@ def test_a_swapped_pipeline_saves_as_an_ordinary_one(pipe, stock_frames, tmp_pat
 
 
 def test_recording_works_on_a_swapped_pipeline(pipe):
-    with cogkit.swap(pipe), cogkit.record_trajectory(pipe) as trajectory:
+    with cogkit.swap(pipe), cogkit.record(pipe, cogkit.trajectory()) as rec:
         frames(pipe)
-    assert dict(trajectory.dataset().sizes) == {"step": 4, "latent_frame": 3, "channel": 16, "y": 8, "x": 8}
+    assert dict(rec.run["trajectory"].sizes) == {"step": 4, "latent_frame": 3, "channel": 16, "y": 8, "x": 8}
 
 
 def test_only_a_swapped_pipeline_gives_back_five_frames(pipe):

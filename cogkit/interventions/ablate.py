@@ -32,7 +32,7 @@ class Ablation(Intervention):
 
 class AblationEditor(PointEditor):
     def __init__(self, pipe, points: list[Point], what: Ablation):
-        super().__init__(pipe, points, what.where, lambda value: value)
+        super().__init__(pipe, points, what.where)
         self.mode, self.seed = what.mode, what.seed
         self.source = None if what.run is None else Source(what.run, points)
         if self.mode == "mean" and self.source is None:

@@ -21,14 +21,12 @@ class Edit(Intervention):
     def __str__(self) -> str:
         return f"{self.label}({', '.join(filter(None, [*map(repr, self.patterns), str(self.where)]))})"
 
-    def editor(self, pipe) -> "PointEditor":
-        return PointEditor(pipe, editable_points(pipe, self.patterns, self.where), self.where, self.change)
+    def editor(self, pipe) -> "FunctionEditor":
+        return FunctionEditor(pipe, editable_points(pipe, self.patterns, self.where), self)
 
 
 class PointEditor(Editor):
-    def __init__(self, pipe, points: list[Point], where: Where, change: Callable[[Tensor], Tensor]):
-        super().__init__(pipe, points, where)
-        self.change = change
+    """Puts `changed(...)` in the place of a value, under the mask."""
 
     def edit(self, kind: str, layer: int | None, value: Tensor, step: int) -> Tensor:
         new = self.changed(kind, layer, value, step)
@@ -37,8 +35,17 @@ class PointEditor(Editor):
             raise InterventionError(f"change gave {found} for {kind!r}; it must give a tensor of {tuple(value.shape)}")
         return torch.where(self.mask(kind, value), new.to(value), value)
 
+    def changed(self, kind: str, layer: int | None, value: Tensor, step: int) -> Tensor:
+        raise NotImplementedError
+
+
+class FunctionEditor(PointEditor):
+    def __init__(self, pipe, points: list[Point], what: Edit):
+        super().__init__(pipe, points, what.where)
+        self.change = what.change
+
     def changed(self, kind: str, layer: int | None, value: Tensor, step: int):
-        return self.change(value)
+        return self.change(value)  # anything, which `edit` then checks
 
 
 def edit(

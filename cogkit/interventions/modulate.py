@@ -31,7 +31,7 @@ class Modulation(Intervention):
 
 class ModulationEditor(PointEditor):
     def __init__(self, pipe, points: list[Point], what: Modulation):
-        super().__init__(pipe, points, what.where, lambda value: value)
+        super().__init__(pipe, points, what.where)
         for point in points:
             if not point.kind.startswith("adaln"):
                 raise InterventionError(f"{str(point)!r} is no AdaLN vector; choose 'blocks.*.adaln*', or use edit()")

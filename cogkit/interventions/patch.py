@@ -30,7 +30,7 @@ class Patch(Intervention):
 
 class PatchEditor(PointEditor):
     def __init__(self, pipe, points: list[Point], what: Patch):
-        super().__init__(pipe, points, what.where, lambda value: value)
+        super().__init__(pipe, points, what.where)
         self.source, self.sample = Source(what.run, points, what.step), what.sample
         if self.sample is not None:
             choose("from_sample", self.sample, self.source.samples)

@@ -66,7 +66,7 @@ def adaln_gates(source, part: str = "gate") -> Picture:
 def _recorded(run: Mapping, part: str) -> xr.DataArray:
     """A run's adaln records, in the axes of a modulation table. No prompt, seed or branch changes them."""
     wanted = {(norm, stream): f"adaln{norm}.{part}.{stream}" for norm in NORMS for stream in ("video", "text")}
-    missing = [name for name in wanted.values() if name not in list(run)]
+    missing = [name for name in wanted.values() if name not in run]
     if missing:
         raise PlotError(
             f"the run has no {missing[0]!r}; record acts('blocks.*.adaln*.{part}.*'), or use modulation_table"

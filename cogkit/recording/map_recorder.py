@@ -91,8 +91,9 @@ class VideoToText(MapRecorder):
         text, grid = self.layout.text, self.slabs[0].shape[-4:]
         found = []
         for row, to_words in zip(self.rows, self.to_words, strict=True):
+            to_words = to_words.to(pattern.q.device)
 
-            def ask(heads, row=row, to_words=to_words.to(pattern.q.device)):
+            def ask(heads, row=row, to_words=to_words):
                 return pattern.columns_onto(row, heads, slice(text, None), slice(0, text), to_words)
 
             found.append(self.over_heads(pattern, row, self.width, ask))

@@ -43,6 +43,12 @@ class Run(Mapping):
         near = get_close_matches(name, self.datasets, n=3, cutoff=0.3) or list(self.datasets)
         raise RunError(f"nothing was recorded as {name!r}; nearest: {', '.join(near)}")
 
+    def __contains__(self, name: object) -> bool:
+        try:
+            return self[name] is not None
+        except RunError:
+            return False
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.datasets)
 

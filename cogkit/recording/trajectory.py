@@ -1,13 +1,9 @@
 """What the sampler held at every step: `record` with one selector, as lists of tensors for those who want to decode."""
 
-from contextlib import contextmanager
-
 import torch
 import xarray as xr
-from diffusers import CogVideoXPipeline
 
-from cogkit.recording.record import Recording, record
-from cogkit.recording.selectors import trajectory
+from cogkit.recording.record import Recording
 
 
 class Trajectory:
@@ -39,10 +35,3 @@ class Trajectory:
 
     def _steps(self, name: str) -> list[torch.Tensor]:
         return [torch.from_numpy(values) for values in self.dataset()[name].values]
-
-
-@contextmanager
-def record_trajectory(pipe: CogVideoXPipeline):
-    """Within the block one run of `pipe`, of one prompt, fills the yielded Trajectory."""
-    with record(pipe, trajectory()) as recording:
-        yield Trajectory(recording)

@@ -226,7 +226,7 @@ def test_a_budget_is_kept_and_the_message_names_the_knob(pipe, generate):
 
 
 def test_fifty_recordings_in_a_row_keep_nothing(pipe, generate, tmp_path):
-    """Tensors and writers are counted; what Python and numpy hold is weighed, since arrays and closures leak without a tensor.
+    """Tensors and writers are counted; what Python and numpy hold is weighed, since not every leak has a tensor.
 
     All hook points at once, so that a recording outweighs what the libraries come to hold by themselves.
     """
