@@ -15,13 +15,13 @@ from diffusers import CogVideoXPipeline
 from cogkit.clips import Frames, filmstrip, write_clip
 from cogkit.generation import Generation
 from cogkit.plots.words import word_video
-from cogkit.report import sections, word_of_interest
+from cogkit.report import NEEDED, sections, word_of_interest
 from cogkit.world.judge import read_video
 from cogkit.world.vocabulary import FPS
 
 
 class OutputError(ValueError):
-    """A folder that cannot be written."""
+    """A folder that cannot be written, or a run that is not what the page shows."""
 
 
 def check_output(folder: Path) -> None:
@@ -40,11 +40,14 @@ def check_output(folder: Path) -> None:
 def write_run(folder: Path, generation: Generation, pipe: CogVideoXPipeline) -> Path:
     """Write video.mp4, filmstrip.png, trajectory.zarr, settings.json and index.html; returns the page.
 
-    The page needs what `cogkit.report.looks` records.
-
-    Everything is written beside and moved into place at the end: the folder is whole or not there.
+    The page needs what `cogkit.report.looks` records. Everything is written beside and moved into place at the end: the
+    folder is whole or not there. Raises OutputError.
     """
     check_output(folder)
+    if missing := [name for name in NEEDED if name not in generation.run]:
+        raise OutputError(
+            f"the page shows {missing[0]!r}, which was not recorded; generate(pipe, settings, *looks(pipe, settings))"
+        )
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".writing-") as name:
         draft = Path(name) / "run"

@@ -18,6 +18,7 @@ from cogkit.world.vocabulary import SHAPES
 WORDS = 5  # that get a map
 EVERY = 4  # steps between two that are asked for frame-to-frame attention, which costs a second attention
 FIGURES = 9
+NEEDED = ("video->text", "frame->frame", "adaln1.gate.video")  # of what `looks` records
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pytest
 
 from cogkit import report
 from cogkit.generation import Settings, estimate_seconds, generate
-from cogkit.page import write_run
+from cogkit.page import OutputError, write_run
 
 SHORT = Settings("a red circle moving right on a gray background", frames=9, height=64, width=64, steps=2, seed=3)
 
@@ -99,3 +99,10 @@ def _noting(seen):
         return record(pipe, *selectors)
 
     return noting
+
+
+def test_a_run_without_what_the_page_shows_is_refused_before_anything_is_written(nano, tmp_path):
+    plain = generate(nano, SHORT)
+    with pytest.raises(OutputError, match=r"'video->text', which was not recorded; generate\(pipe, settings, \*looks"):
+        write_run(tmp_path / "run", plain, nano)
+    assert not list(tmp_path.iterdir())

@@ -3,14 +3,21 @@
 import matplotlib
 import numpy as np
 import xarray as xr
-from jaxtyping import Float
 
 from cogkit.plots.figure import Picture, PlotError, describe, picture
 from cogkit.plots.strips import Clip, Row, as_clip, even, grown, middle, span_name, spans, strips
 from cogkit.plots.tables import listed, percent, table
 
 HEAT = "inferno"
-UNITS = {"share": "share of the attention on the prompt", "mass": "attention (probability)", "lift": "times uniform"}
+UNITS = {  # by the scale of the recipe that drew the map
+    "share": "share of the attention on the prompt",
+    "mass": "attention (probability)",
+    "lift": "times uniform",
+    "daam": "share of the attention on text",
+    "reads": "attention of the word itself, times uniform",
+    "concepts": "share among the concepts",
+    "concepts qk": "share among the concepts",
+}
 TALL = 256  # pixels: a video of fewer is hard to see
 
 
@@ -23,7 +30,9 @@ def word_map(run, words, over=None, *, columns: int = 7, **recipe) -> Picture:
     maps stand alone. `recipe` goes to run.word(). Every row is coloured from 0 to its own maximum, which stands beside.
     """
     words = [words] if isinstance(words, str) else list(words)
-    maps = [_map(run, word, recipe) for word in words]
+    drawn = [_map(run, word, recipe) for word in words]
+    scale = getattr(drawn[0], "attrs", {}).get("recipe", "").partition(",")[0]
+    maps = [np.asarray(found, np.float32) for found in drawn]
     clip, latent = None if over is None else as_clip(over, "over"), maps[0].shape[0]
     parts = spans(len(clip), latent) if clip is not None else [range(k, k + 1) for k in range(latent)]
     shown = even(len(parts), columns)
@@ -37,13 +46,12 @@ def word_map(run, words, over=None, *, columns: int = 7, **recipe) -> Picture:
             rows.append(Row(label, [laid_over(clip[middle(parts[k])], found[k] / top) for k in shown]))
     rows[0] = rows[0]._replace(titles=titles)
     figure, grid = strips(rows, extra=0.9)
-    unit = UNITS.get(recipe.get("show", "share"), recipe.get("show", "attention"))
     colours = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(0, 1), HEAT)
     bar = figure.colorbar(
         colours, ax=grid, location="bottom", panchor=False, shrink=0.4, aspect=40, pad=0.02, ticks=[0, 1]
     )
     bar.ax.set_xticklabels(["0", "maximum"], fontsize=9)
-    bar.set_label(unit, fontsize=9, labelpad=-8)
+    bar.set_label(UNITS.get(scale, "attention"), fontsize=9, labelpad=-8)
     hot = [_hot_tenth(found) for found in maps]
     first = int(np.argmax(hot))
     figure.suptitle(
@@ -64,7 +72,7 @@ def word_map(run, words, over=None, *, columns: int = 7, **recipe) -> Picture:
 
 def word_video(run, word: str, over, **recipe) -> Clip:
     """The clip and, beside it, the map of a word over it, frame by frame: for cogkit.write_clip("circle.mp4", ...)."""
-    clip, found = as_clip(over, "over"), _map(run, word, recipe)
+    clip, found = as_clip(over, "over"), np.asarray(_map(run, word, recipe), np.float32)
     scale, top = -(-TALL // clip.shape[1]), found.max() or 1
     owner = [k for k, part in enumerate(spans(len(clip), len(found))) for _ in part]
     height, width = (side * scale for side in clip.shape[1:3])
@@ -79,14 +87,14 @@ def laid_over(frame: np.ndarray, heat: np.ndarray) -> np.ndarray:
     return ((0.35 * grey[..., None] + 0.65 * colours) * 255).round().astype(np.uint8)
 
 
-def _map(run, word: str, recipe: dict) -> Float[np.ndarray, "t y x"]:
+def _map(run, word: str, recipe: dict) -> xr.DataArray | np.ndarray:
     found = run if isinstance(run, xr.DataArray | np.ndarray) else run.word(word, **recipe)
     if found.ndim != 3:
         axes = getattr(found, "dims", found.shape)
         raise PlotError(
             f"the map of {word!r} has axes {axes}; it needs frame, y, x: choose one of the others with .isel"
         )
-    return np.asarray(found, np.float32)
+    return found
 
 
 def _hot_tenth(found: np.ndarray) -> float:

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 import cogkit
+from cogkit import Recipe
 from cogkit.plots.figure import PlotError, png
 from cogkit.plots.words import laid_over, word_map, word_video
 
@@ -38,6 +39,12 @@ def test_what_run_word_is_told_is_what_is_drawn(run, clip, numbers):
     assert numbers(word_map(run, "hot", over=clip, show="lift"))[0][2] == "9"
     with pytest.raises(cogkit.recording.runs.RunError, match="nearest: hot"):
         word_map(run, "hat", over=clip)
+
+
+def test_the_colour_bar_names_the_scale_of_the_recipe_that_drew_the_map(run, clip):
+    for recipe, label in (({}, "share of the attention on the prompt"), ({"show": Recipe("lift")}, "times uniform")):
+        assert word_map(run, "hot", over=clip, **recipe).axes[-1].get_xlabel() == label
+    assert word_map(run.word("hot").values, "hot").axes[-1].get_xlabel() == "attention"
 
 
 def test_a_map_with_too_many_axes_is_refused_with_the_way_out(run):
