@@ -10,7 +10,6 @@ from cogkit.world.scene import sample_scene
 from cogkit.world.vocabulary import COLOURS, MOTIONS, SHAPES
 
 
-
 @pytest.mark.parametrize("seed", range(4))
 def test_the_truth_about_a_still_is_its_mask_pooled(seed):
     scene = sample_scene(seed, things=1)
