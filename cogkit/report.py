@@ -18,7 +18,7 @@ from cogkit.world.vocabulary import SHAPES
 WORDS = 5  # that get a map
 EVERY = 4  # steps between two that are asked for frame-to-frame attention, which costs a second attention
 FIGURES = 9
-NEEDED = ("video->text", "frame->frame", "adaln1.gate.video")  # of what `looks` records
+NEEDED = ("text->video", "frame->frame", "adaln1.gate.video")  # of what `looks` records
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,10 @@ class Section:
 
 def looks(pipe: CogVideoXPipeline, settings: Settings) -> tuple:
     """The selectors of the report; the trajectory is always recorded."""
+    words = words_to_map(pipe, settings.prompt)
     return (
-        maps("video->text", words=words_to_map(pipe, settings.prompt)),
+        maps("video->text", words=words),
+        maps("text->video", words=words),
         maps("frame->frame", steps=slice(None, None, EVERY)),
         acts("blocks.*.adaln*.gate.*"),
     )
@@ -57,8 +59,9 @@ def sections(generation: Generation, pipe: CogVideoXPipeline) -> list[Section]:
     halfway = decode(pipe, generation.trajectory.x0[half])
     return [
         Section(
-            "Where each word is read",
-            "The mean over steps, layers and heads of the attention that each patch of the video pays to a word.",
+            "What each word reads",
+            "The attention that a word of the prompt pays to each patch of the video, in the middle layers and the last "
+            "steps: of all recipes, the one that finds objects best by their shape's name. Not every word has a place.",
             (plots.word_map(run, words_to_map(pipe, settings.prompt), over=clip),),
         ),
         Section(

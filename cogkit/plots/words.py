@@ -1,4 +1,4 @@
-"""Word maps over the clip: where in the video the attention on a word comes from."""
+"""Word maps over the clip: where in the video a word is read, or what it reads."""
 
 import matplotlib
 import numpy as np
@@ -14,7 +14,7 @@ UNITS = {  # by the scale of the recipe that drew the map
     "mass": "attention (probability)",
     "lift": "times uniform",
     "daam": "share of the attention on text",
-    "reads": "attention of the word itself, times uniform",
+    "reads": "attention paid by the word, times uniform",
     "concepts": "share among the concepts",
     "concepts qk": "share among the concepts",
 }
@@ -25,7 +25,7 @@ TALL = 256  # pixels: a video of fewer is hard to see
 def word_map(run, words, over=None, *, columns: int = 7, **recipe) -> Picture:
     """A filmstrip: the clip, and below it the map of each word, laid over the frames.
 
-    `run`: a recorded Run that has "video->text", or one map as an array over frame, y, x (then `words` names it).
+    `run`: a recorded Run that has maps of words, or one map as an array over frame, y, x (then `words` names it).
     `words`: a word or several. `over`: the clip that was generated (uint8, or what the pipeline gave); without it the
     maps stand alone. `recipe` goes to run.word(). Every row is coloured from 0 to its own maximum, which stands beside.
     """
@@ -55,8 +55,7 @@ def word_map(run, words, over=None, *, columns: int = 7, **recipe) -> Picture:
     hot = [_hot_tenth(found) for found in maps]
     first = int(np.argmax(hot))
     figure.suptitle(
-        f"{percent(hot[first])} of the attention on “{words[first]}” comes from a tenth of the patches "
-        "(10 % would be even)",
+        f"A tenth of the patches holds {percent(hot[first])} of the map of “{words[first]}” (10 % would be even)",
         x=0.01,
         ha="left",
     )

@@ -57,7 +57,12 @@ class Recipe:
         return ", ".join(parts)
 
 
-PREFERRED = (Recipe("share"), Recipe("reads"), Recipe("concepts"))  # the first that a recording can answer
+MIDDLE, CLEAN, FIRST = (0.33, 0.67), (0.0, 0.33), (0.0, 0.33)
+PREFERRED = (  # the first that a recording can answer: the best of each relation, by docs/localisation.md
+    Recipe("reads", MIDDLE, CLEAN),
+    Recipe("concepts", FIRST, CLEAN),
+    Recipe("mass", MIDDLE, CLEAN),
+)
 
 
 def find_recipe(show: Recipe | str | None, recorded: Collection[str]) -> Recipe:

@@ -60,13 +60,14 @@ class Run(Mapping):
     ) -> xr.DataArray:
         """The map of a word over frame, y, x (and sample): a mean over measured steps, layers and heads.
 
-        `show` is a recipe: by default the first of PREFERRED (cogkit/recording/recipes.py) that the recording can
-        answer; "share", "mass", "lift" and others are plain means over all calls. `relation` names the recording if
+        `show` is a recipe: by default the first of PREFERRED (cogkit/recording/recipes.py) that the recording of this
+        word can answer; "share", "mass", "lift" and others are plain means over all calls. `relation` names the recording if
         it was given a name. The words "<prompt>", "<eos>" and "<pad>" are always there in "video->text".
         `branch`: "cond" if it was recorded, else "uncond".
         """
         asked = self.datasets.get(relation)
-        kinds = set(self.datasets) if asked is None else {recorded_relation(asked) or relation}
+        having = {name for name, data in self.datasets.items() if "word" in data.coords and word in data.word}
+        kinds = (having or set(self.datasets)) if asked is None else {recorded_relation(asked) or relation}
         recipe = find_recipe(show, kinds)
         relation = relation or recipe.relation
         found = self[relation]

@@ -6,6 +6,7 @@ import pytest
 from cogkit.localisation import study as studied
 from cogkit.localisation.report import results
 from cogkit.localisation.study import study
+from cogkit.recording.recipes import PREFERRED
 from cogkit.world.judge import Reading, Sighting
 
 
@@ -38,7 +39,7 @@ def test_rows_are_measured_once_and_the_rest_is_gone_on_with(tiny_study, monkeyp
     assert sum(row.get("measured anew") == 1 for row in second) == 2  # a generated and a noised one
 
     page = results(first)
-    assert "| share, all layers, all steps (default)" in page and "Faithfulness" in page and "nan" not in page
+    assert f"| {PREFERRED[0]} (default)" in page and "Faithfulness" in page and "nan" not in page
 
 
 def test_a_clip_that_shows_nothing_has_a_row_without_scores(tiny_study, monkeypatch):

@@ -8,9 +8,8 @@ from cogkit.plots.words import laid_over, word_map, word_video
 
 
 def test_a_word_map_says_where_the_word_is_read_in_title_sentence_and_table(run, clip, numbers):
-    picture = word_map(run, "hot", over=clip)
-    assert "25 % of the attention on “hot” comes from a tenth" not in picture.get_suptitle()  # 5 of 48: 3 x 9 + 2 of 72
-    assert picture.get_suptitle().startswith("40 % of the attention on “hot”")
+    picture = word_map(run, "hot", over=clip, show="share")
+    assert picture.get_suptitle().startswith("A tenth of the patches holds 40 % of the map of “hot”")
     assert "“hot” is brightest at the top left at first, at the top centre at last" in picture.alt.replace(
         "in the middle", "at the top"
     )
@@ -42,7 +41,12 @@ def test_what_run_word_is_told_is_what_is_drawn(run, clip, numbers):
 
 
 def test_the_colour_bar_names_the_scale_of_the_recipe_that_drew_the_map(run, clip):
-    for recipe, label in (({}, "share of the attention on the prompt"), ({"show": Recipe("lift")}, "times uniform")):
+    share = "share of the attention on the prompt"
+    for recipe, label in (
+        ({}, "attention (probability)"),
+        ({"show": "share"}, share),
+        ({"show": Recipe("lift")}, "times uniform"),
+    ):
         assert word_map(run, "hot", over=clip, **recipe).axes[-1].get_xlabel() == label
     assert word_map(run.word("hot").values, "hot").axes[-1].get_xlabel() == "attention"
 

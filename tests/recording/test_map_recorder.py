@@ -133,4 +133,4 @@ def test_a_map_of_a_word_comes_in_three_named_scales(by_mean):
     close(mass, exact)  # the mean over steps and layers of the branch that follows the prompt
     assert abs(share - mass / run.mass("prompt").isel(sample=0)).max() < 1e-6
     with pytest.raises(LookupError, match="'circel' was not recorded.*nearest: circle"):
-        run.word("circel")
+        run.word("circel", "mass")

@@ -90,3 +90,12 @@ def test_unknown_recipes_and_those_that_were_not_recorded_are_named(run):
         run.word("red", relation="maps")
     with pytest.raises(UnknownRecipe, match="no map of words was recorded"):
         run.word("red", relation="attn.q")
+
+
+def test_by_default_a_word_is_drawn_from_a_recording_that_has_it(tiny_pipe, generate):
+    pipe = tiny_pipe()
+    selectors = cogkit.maps("video->text", words=["red", "circle"]), cogkit.maps("text->video", words=["red"])
+    with cogkit.record(pipe, *selectors) as rec:
+        generate(pipe)
+    for word, scale in (("red", "reads"), ("circle", "mass")):
+        assert rec.run.word(word).attrs["recipe"].startswith(scale)
