@@ -14,7 +14,7 @@ UNITS = {  # by the scale of the recipe that drew the map
     "mass": "attention (probability)",
     "lift": "times uniform",
     "daam": "share of the attention on text",
-    "reads": "attention paid by the word, times uniform",
+    "reads": "paid by the word, times uniform",
     "concepts": "share among the concepts",
     "concepts qk": "share among the concepts",
 }
