@@ -17,8 +17,8 @@ from cogkit.world.vocabulary import SHAPES
 
 WORDS = 5  # that get a map
 EVERY = 4  # steps between two that are asked for frame-to-frame attention, which costs a second attention
-FIGURES = 9
-NEEDED = ("text->video", "frame->frame", "adaln1.gate.video")  # of what `looks` records
+FIGURES = 10
+NEEDED = ("video->text", "text->video", "frame->frame", "adaln1.gate.video")  # of what `looks` records
 
 
 @dataclass(frozen=True)
@@ -52,17 +52,18 @@ def words_to_map(pipe: CogVideoXPipeline, prompt: str) -> list[str]:
 
 def sections(generation: Generation, pipe: CogVideoXPipeline) -> list[Section]:
     """Every plot of cogkit.plots that one run can fill, in the order in which the model works."""
-    run, clip, settings = generation.run, generation.frames, generation.settings
+    run, clip, words = generation.run, generation.frames, words_to_map(pipe, generation.settings.prompt)
     last = run["x0"].isel(step=-1)
     preview = fit_preview(last.values, clip)
     half = len(run["x0"]) // 2
     halfway = decode(pipe, generation.trajectory.x0[half])
     return [
         Section(
-            "What each word reads",
-            "The attention that a word of the prompt pays to each patch of the video, in the middle layers and the last "
-            "steps: of all recipes, the one that finds objects best by their shape's name. Not every word has a place.",
-            (plots.word_map(run, words_to_map(pipe, settings.prompt), over=clip),),
+            "Words and patches",
+            "First, of the attention that a patch pays to the prompt, the share of each word: the mean over steps, layers "
+            "and heads. Then the other way, what each word itself attends to in the middle layers and the last steps: of "
+            "all recipes the one that finds objects best, though not whose word it is.",
+            (plots.word_map(run, words, over=clip, show="share"), plots.word_map(run, words, over=clip)),
         ),
         Section(
             "Which head looks at which frame",

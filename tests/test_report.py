@@ -103,6 +103,6 @@ def _noting(seen):
 
 def test_a_run_without_what_the_page_shows_is_refused_before_anything_is_written(nano, tmp_path):
     plain = generate(nano, SHORT)
-    with pytest.raises(OutputError, match=r"'text->video', which was not recorded; generate\(pipe, settings, \*looks"):
+    with pytest.raises(OutputError, match=r"'video->text', which was not recorded; generate\(pipe, settings, \*looks"):
         write_run(tmp_path / "run", plain, nano)
     assert not list(tmp_path.iterdir())
