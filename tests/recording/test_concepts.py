@@ -76,8 +76,9 @@ def test_the_map_of_a_concept_is_its_share_among_the_concepts_mean_over_calls(pi
     run = recorded(pipe, generate)
     out = torch.from_numpy(run["concepts"].out.sel(branch="cond").values).double()
     exact = out.softmax(-1).mean((0, 1))
-    found = run.word("red square")  # a recording of concepts alone is drawn without being asked
-    assert found.dims == ("frame", "y", "x") and found.attrs["recipe"].startswith("concepts")
+    found = run.word("red square", "concepts")
+    assert found.dims == ("frame", "y", "x")
+    assert run.word("red square").attrs["recipe"].startswith("concepts")  # without being asked: there is nothing else
     torch.testing.assert_close(torch.from_numpy(found.values), exact[..., 1], atol=1e-5, rtol=1e-4)
     assert abs(sum(run.word(word, "concepts qk") for word in WORDS) - 1).max() < 1e-6
 
