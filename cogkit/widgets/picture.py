@@ -1,0 +1,64 @@
+"""A figure as the *value* of an HTML widget: what Lab, Colab, ipywidgets 7 and 8 and an untrusted notebook all show.
+
+No Output widget and no `interact`: what they print ends up twice in Colab and never in a stored notebook.
+"""
+
+import base64
+import html
+from collections.abc import Callable
+from threading import RLock
+
+import ipywidgets as widgets
+import matplotlib.pyplot as plt
+
+from cogkit.plots.figure import MissingAltText, Picture, png
+
+DRAWING = RLock()  # pyplot and its style are global: one picture is drawn at a time, whatever thread asks
+
+
+def as_html(figure: Picture, readout: str) -> str:
+    """The figure with its alt text, one line that says in words what is seen, and its table folded away.
+
+    Raises MissingAltText for a figure without a sentence.
+    """
+    if not figure.alt:
+        raise MissingAltText("this figure has no alt text: describe(figure, 'what it shows, in a sentence')")
+    pixels = base64.b64encode(png(figure)).decode()
+    parts = [
+        f'<img src="data:image/png;base64,{pixels}" alt="{html.escape(figure.alt)}" style="max-width: 100%">',
+        f'<p role="status" style="line-height: 1.4">{html.escape(readout)}</p>',
+    ]
+    if figure.table:
+        parts.append(f"<details><summary>the numbers</summary><pre>{html.escape(figure.table)}</pre></details>")
+    return "\n".join(parts)
+
+
+def refusal(error: Exception) -> str:
+    """What stands in the picture's place when the controls ask for something that cannot be: the error's sentence."""
+    return f'<p role="alert" style="line-height: 1.4"><b>Not possible:</b> {html.escape(str(error))}</p>'
+
+
+class Explorer(widgets.VBox):
+    """Controls above one picture. `look(**values)` gives the picture and its read-out for the controls' values.
+
+    `look` is a plain function of numbers, tested without widgets; this class only connects it. A ValueError of `look`
+    is shown as a sentence, and the controls stay usable.
+    """
+
+    def __init__(self, look: Callable[..., tuple[Picture, str]], **controls: widgets.Widget):
+        self.look, self.controls = look, controls
+        self.view = widgets.HTML()
+        for control in controls.values():
+            control.observe(self._changed, names="value")
+        super().__init__([*controls.values(), self.view])
+        self._changed()
+
+    def _changed(self, change=None) -> None:
+        try:
+            with DRAWING:
+                figure, readout = self.look(**{name: control.value for name, control in self.controls.items()})
+                shown = as_html(figure, readout)
+                plt.close(figure)
+        except ValueError as error:
+            shown = refusal(error)
+        self.view.value = shown
