@@ -28,7 +28,7 @@ def load(name: str | Path = "nano", dtype: torch.dtype | str = "auto") -> CogVid
     """A `CogVideoXPipeline` ready to call.
 
     `name` is "nano" (ships with cogkit), a pipeline folder, or a hub id such as "THUDM/CogVideoX-2b".
-    `dtype` is a torch dtype or "auto": bf16 where the processor multiplies bf16 natively, else fp32.
+    `dtype` is a torch dtype or "auto": the fast one here (`best_dtype`).
     Raises CheckpointError, before anything is loaded, if a folder is missing or incomplete.
     """
     folder = DATA / "nano" if name == "nano" else Path(name)
@@ -49,10 +49,15 @@ def load(name: str | Path = "nano", dtype: torch.dtype | str = "auto") -> CogVid
 
 
 def best_dtype() -> torch.dtype:
-    """bf16 if this machine computes in it, else fp32."""
+    """bf16 if that is fast on this machine, else fp16 on a GPU and fp32 on a CPU."""
     if torch.cuda.is_available():
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-    return torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32
+    return torch.bfloat16 if cpu_has_fast_bf16() else torch.float32
+
+
+def cpu_has_fast_bf16() -> bool:
+    """Whether the processor has tiles for bf16 (AMX). With bf16 vectors only, bf16 takes longer than fp32."""
+    return torch.cpu._is_amx_tile_supported()
 
 
 def check_folder(folder: Path) -> None:

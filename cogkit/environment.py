@@ -10,6 +10,8 @@ import psutil
 import torch
 from packaging.version import Version
 
+from cogkit.checkpoints import cpu_has_fast_bf16
+
 GB = 10**9
 T5_GB = 16  # of RAM: T5-XXL is 9.5 GB in 16 bits, and a 12.7 GB machine dies while it loads (CogVideo issue 741)
 NANO_GB = 3
@@ -39,7 +41,7 @@ class Machine:
     free_memory: int
     torch: str
     widgets: str | None
-    cpu_bf16: bool
+    cpu_bf16: bool  # in tiles, so that it is fast
     gpu: str | None = None
     vram: int = 0
     free_vram: int = 0
@@ -67,7 +69,7 @@ def look() -> Machine:
         free_memory=min(memory.available, limit),
         torch=torch.__version__,
         widgets=_version("ipywidgets"),
-        cpu_bf16=torch.ops.mkldnn._is_mkldnn_bf16_supported(),
+        cpu_bf16=cpu_has_fast_bf16(),
         colab=importlib.util.find_spec("google") is not None and importlib.util.find_spec("google.colab") is not None,
         **gpu,
     )
@@ -80,7 +82,7 @@ def describe(machine: Machine) -> list[str]:
         bf16 = "bf16" if machine.gpu_bf16 else "no bf16"
         gpu = f"{machine.gpu}, {_gb(machine.free_vram)} of {_gb(machine.vram)} free, {bf16}"
     return [
-        f"cores    {machine.cores}, {'with' if machine.cpu_bf16 else 'without'} bf16",
+        f"cores    {machine.cores}, {'with' if machine.cpu_bf16 else 'without'} fast bf16",
         f"memory   {_gb(machine.free_memory)} of {_gb(machine.memory)} free",
         f"GPU      {gpu}",
         f"torch    {machine.torch}",

@@ -2,8 +2,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
-from cogkit.checkpoints import DATA, CheckpointError, check_folder, load
+from cogkit.checkpoints import DATA, CheckpointError, best_dtype, check_folder, load
 
 NANO = DATA / "nano"
 
@@ -57,3 +58,10 @@ def test_weights_that_do_not_fit_the_config_are_refused_with_a_sentence(copy):
     path.write_text(path.read_text().replace('"num_attention_heads": 4', '"num_attention_heads": 3'))
     with pytest.raises(CheckpointError, match="could not be loaded as a CogVideoX pipeline"):
         load(copy)
+
+
+@pytest.mark.parametrize(("tiles", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_on_a_cpu_bf16_is_the_default_only_with_tiles_for_it(monkeypatch, tiles, dtype):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: tiles)
+    assert best_dtype() is dtype

@@ -80,7 +80,7 @@ def test_every_warning_is_one_sentence():
 def test_the_facts_are_shown():
     lines = "\n".join(describe(T4))
     for fact in (
-        "2, without bf16",
+        "2, without fast bf16",
         "9.0 GB of 12.7 GB",
         "Tesla T4, 15.5 GB of 15.8 GB free, no bf16",
         "2.10.0",

@@ -15,7 +15,7 @@ from diffusers.models.embeddings import get_3d_rotary_pos_embed
 from diffusers.pipelines.cogvideo.pipeline_cogvideox import get_resize_crop_region_for_grid
 from torch import Tensor, nn
 
-from cogkit.checkpoints import load
+from cogkit.checkpoints import cpu_has_fast_bf16, load
 from cogkit.shapes import PATCH, SPATIAL, latent_frames
 from cogkit.training.alignment import Overhear, alignment_head, alignment_loss
 from cogkit.training.config import Config
@@ -28,7 +28,7 @@ from cogkit.training.vae import UNSEEN
 from cogkit.world.captions import caption
 
 EMPTY_PROMPT_SHARE = 0.1
-UNSEEN_WORD_SHARE = 0.02
+UNSEEN_WORD_SHARE = 0.08  # a shape must be read from its own word, whatever the colour says
 MUON_SHARE = 3.0  # of the learning rate
 
 
@@ -94,7 +94,8 @@ class TransformerTask:
         self.stores: dict[int, LatentStore] = {}
         self.unseen: dict[int, LatentStore] = {}
         for size in sorted({group.size for stage in config.stages for group in stage.groups}):
-            scenes = range(size * 1_000_000, size * 1_000_000 + config.data[f"scenes_{size}"])
+            first = size * 1_000_000 + config.data.get("first_scene", 0)
+            scenes = range(first, first + config.data[f"scenes_{size}"])
             self.stores[size] = encode_scenes(vae, scenes, size, folder / f"latents-{size}.pt")
             held_out = range(UNSEEN, UNSEEN + config.data.get("validation_scenes", 64))
             path = folder / f"latents-{size}-held-out.pt"
@@ -156,7 +157,7 @@ class TransformerTask:
 
     def _error(self, model, x0, noise, t, prompts, slots, size, frames) -> Tensor:
         noised = add_noise(x0, noise, t, self.alpha_bars)
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=cpu_has_fast_bf16()):
             text = model["text_encoder"](token_ids(self.tokenizer, prompts, slots))[0]
             rotary = rotary_embedding(model["transformer"].config, size, frames)
             with DenseAttention():
