@@ -67,7 +67,7 @@ def adaln_gates(source, part: str = "gate") -> Picture:
 
 @picture
 def gate_over_time(table: xr.DataArray, layer: int, stream: str, norm: int = 1, part: str = "gate") -> Picture:
-    """One layer, stream, norm and part of a cogkit.modulation_table: its channels at every timestep, and their sizes."""
+    """One layer, stream, norm and part of a cogkit.modulation_table: its channels at each timestep, and their sizes."""
     if part not in PARTS:
         raise PlotError(f"part={part!r} is unknown; there are {', '.join(PARTS)}")
     if layer not in table.layer or stream not in table.stream:
@@ -81,14 +81,12 @@ def gate_over_time(table: xr.DataArray, layer: int, stream: str, norm: int = 1, 
     high = float(np.quantile(np.abs(table.sel(norm=norm, part=part)), 0.99)) or 1.0
     figure = Picture(figsize=(WIDTH, 2.5))
     left, right = figure.subplots(1, 2)
-    shown = left.imshow(
-        [group.mean(1) for group in groups], cmap=SIGNED, vmin=-high, vmax=high, aspect="auto", origin="lower"
-    )
+    rows = [group.mean(1) for group in groups]
+    shown = left.imshow(rows, cmap=SIGNED, vmin=-high, vmax=high, aspect="auto", origin="lower")
     places = even(len(times), 5)
     left.set_xticks(places, times[places])
-    left.set(
-        yticks=[], ylabel=f"{values.shape[1]} channels,\nin order of their mean", xlabel="train timestep (999: noise)"
-    )
+    left.set(yticks=[], ylabel=f"{values.shape[1]} channels,\nin order of their mean")
+    left.set(xlabel="train timestep (999: noise)")
     left.spines[:].set_visible(False)
     figure.colorbar(shown, ax=left, label=part)
     sizes = {s: np.abs(found.sel(stream=s).values) for s in (stream, other)}
@@ -103,9 +101,8 @@ def gate_over_time(table: xr.DataArray, layer: int, stream: str, norm: int = 1, 
     title = f"Layer {layer}, {NORMS[norm]}, {stream}: mean |{part}| goes from {noisy:.2f} in noise to {clean:.2f}"
     figure.suptitle(title, x=0.01, ha="left")
     rows = [[int(times[k]), *(float(sizes[s][k].mean()) for s in sizes)] for k in even(len(times), 11)]
-    return describe(
-        figure, f"{title} when clean, over {values.shape[1]} channels.", table_of(["timestep", *sizes], rows)
-    )
+    alt = f"{title} when clean, over {values.shape[1]} channels."
+    return describe(figure, alt, table_of(["timestep", *sizes], rows))
 
 
 def _recorded(run: Mapping, part: str) -> xr.DataArray:

@@ -143,7 +143,7 @@ def measured_steps(run) -> list[int]:
 
 
 def shares_of(run, step: int, layer: int) -> tuple[xr.DataArray, xr.DataArray]:
-    """For each head of a layer at a step: its own-frame share of the attention on video, and the share of text in all."""
+    """For each head of a layer at a step: its own-frame share of attention on video, and the share of text in all."""
     mass, text = (_choose(_mass(_at(run, step), name), "layer", [layer])[0] for name in ("mass", "text_mass"))
     return own_frame(mass), text.sum("group").mean("frame")
 

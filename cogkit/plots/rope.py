@@ -14,8 +14,8 @@ AXES = ("time", "y", "x")
 def rope_field(turns: Turns, grid: tuple[int, int, int], token: tuple[int, int, int], axes: str = "all") -> Picture:
     """Likeness of every place of the grid to the token at (t, y, x), and the token's angles as hands of a clock.
 
-    Likeness is the mean cosine between angles: the score of a query and a key whose pairs all have length 1 and the same
-    direction before they are turned. `axes`: "all", or the pairs of "time", "y" or "x" alone.
+    Likeness is the mean cosine between angles: how a query and a key score, if before they are turned all their pairs
+    have the same direction and length 1. `axes`: "all", or the pairs of "time", "y" or "x" alone.
     """
     alike, at = likeness(turns, grid, axes), place_of(grid, token)
     field = alike[at].reshape(grid)
@@ -46,7 +46,7 @@ def rope_field(turns: Turns, grid: tuple[int, int, int], token: tuple[int, int, 
     title = f"Token at t {token[0]}, y {token[1]}, x {token[2]}{name}: likeness from 1 down to {field.min():.2f}"
     figure.suptitle(title, x=0.01, ha="left")
     steps = range(max(grid))
-    rows = [[k, *(float(_from(field, token, axis, k)) for axis in range(3))] for k in steps]
+    rows = [[k, *(_from(field, token, axis, k) for axis in range(3))] for k in steps]
     alt = f"{title}. Below, the angle of each of its {len(cos)} pairs of channels."
     return describe(figure, alt, table(["distance", *AXES], rows))
 
@@ -79,5 +79,5 @@ def _from(field: Float[np.ndarray, "t y x"], token: tuple[int, int, int], axis: 
     for sign in (1, -1):
         there = [k + sign * distance * (axis == n) for n, k in enumerate(token)]
         if 0 <= there[axis] < field.shape[axis]:
-            return field[tuple(there)]
+            return float(field[tuple(there)])
     return np.nan

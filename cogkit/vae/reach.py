@@ -4,7 +4,7 @@ Dependence follows from the architecture alone, whatever the weights are. A test
 """
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
 
 CHUNK = 8  # frames that go through together; frame 0 goes with the first eight
 
@@ -34,9 +34,9 @@ def decoder_reach(latents: int, resnets: int = 1, norms: bool = True) -> Bool[np
     return _conv(_norm(knows, 1, norms))
 
 
-def chunk_of(frame: int | np.ndarray) -> int | np.ndarray:
-    """The chunk that a pixel frame goes through with."""
-    return np.maximum(frame - 1, 0) // CHUNK
+def chunk_of(frames: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
+    """The chunks that these pixel frames go through with."""
+    return np.maximum(frames - 1, 0) // CHUNK
 
 
 def _resnets(knows: Knows, count: int, rate: int, norms: bool) -> Knows:

@@ -20,13 +20,9 @@ def look(table: xr.DataArray, layer: int, stream: str, norm: int, part: str) -> 
     readout = f"{percent(turning)} of the channels change their sign between noise and clean. "
     sizes = np.linalg.norm(mine) * np.linalg.norm(others)
     if not sizes:
-        return gate_over_time(
-            table, layer, stream, norm, part
-        ), readout + "One of the two streams is exactly zero here."
+        return gate_over_time(table, layer, stream, norm, part), readout + "One of the two streams is zero here."
     alike = float((mine * others).sum() / sizes)
-    readout += (
-        f"Video and text agree by {alike:.2f} (the cosine between their numbers: 1 the same, 0 nothing in common)."
-    )
+    readout += f"Video and text agree by {alike:.2f} (cosine of their numbers: 1 is the same, 0 nothing in common)."
     return gate_over_time(table, layer, stream, norm, part), readout
 
 

@@ -23,17 +23,16 @@ def look(frames: int, ranks: int, rank: int, depth: int, pixels: bool) -> tuple[
     reach = range(max(own.start - PAST * depth, 0), own.start)
     figure = frame_shares(shares, halo, reach, rank, pixels, _title(rank, halo, kind))
     asked = [str(k) for k, share in enumerate(shares) if share.start < reach.stop and share.stop > reach.start]
-    readout = f"Rank {rank} holds latent frames {_span(latents[rank])}, which are pixel frames " + (
-        f"{_span(range(([0, *ends])[rank], ends[rank]))}. "
-    )
+    readout = f"Rank {rank} holds latent frames {_span(latents[rank])}, which are pixel frames "
+    readout += f"{_span(range([0, *ends][rank], ends[rank]))}. "
     if not halo:
         return figure, readout + f"It holds the start, so it repeats its frame 0 {PAST} times and receives nothing."
-    readout += f"Before each convolution it receives {len(halo)} {kind}, {_span(halo)}, from rank {rank - 1}. "
-    readout += (
-        f"{depth} convolutions take {depth} messages, {depth * len(halo)} frames in all; by then its first frame "
+    return figure, readout + (
+        f"Before each convolution it receives {len(halo)} {kind}, {_span(halo)}, from rank {rank - 1}. "
+        f"{depth} convolutions take {depth} messages, {depth * len(halo)} frames in all. By then its first frame "
+        f"depends on {len(reach)} {kind} of rank{'s' * (len(asked) > 1)} {listed(asked)} (gray). "
+        f"A process alone would hold {shares[-1].stop} instead of {len(own)}."
     )
-    readout += f"depends on {len(reach)} {kind} of rank{'s' * (len(asked) > 1)} {listed(asked)} (gray). "
-    return figure, readout + f"A process alone would hold {shares[-1].stop} instead of {len(own)}."
 
 
 def _title(rank: int, halo: range, kind: str) -> str:
@@ -47,7 +46,7 @@ def _span(frames: range) -> str:
 
 
 class HaloExplorer(Explorer):
-    """The split of the original code (SAT): equal parts, frame 0 extra for rank 0. Numbers that do not fit are refused."""
+    """The split of the original code (SAT): equal parts, frame 0 extra for rank 0. What does not fit is refused."""
 
     def __init__(self):
         super().__init__(

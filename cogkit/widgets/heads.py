@@ -5,7 +5,7 @@ from functools import partial
 from cogkit.plots.figure import Picture
 from cogkit.plots.heads import layer_heads, measured_steps, shares_of
 from cogkit.plots.tables import percent
-from cogkit.widgets.controls import slider, stops
+from cogkit.widgets.controls import stops
 from cogkit.widgets.picture import Explorer
 
 

@@ -27,8 +27,8 @@ def look(frame: int, forwards: bool, norms: bool, resnets: int, frames: int = 49
         latents = back[frame]
         before, after = into[latents].any(0), np.arange(frames) == frame
     others = after if forwards else before
-    chunk = int(chunk_of(frame))
-    borders = np.flatnonzero(np.diff(chunk_of(np.arange(frames)))) + 1
+    chunks = chunk_of(np.arange(frames))
+    borders = np.flatnonzero(np.diff(chunks)) + 1
     title = "" if norms else "Norms frozen. "
     if forwards:
         title += f"Change frame {frame}: latent frames {named_run(latents)} move"
@@ -38,7 +38,7 @@ def look(frame: int, forwards: bool, norms: bool, resnets: int, frames: int = 49
     wrong = int(others[:frame].sum() if forwards else others[frame + 1 :].sum())
     way = "Earlier frames that come out different" if forwards else "Later frames that it knows of"
     readout = (
-        f"Frame {frame} lies in chunk {chunk} and latent frame {latent_frames(frame + 4) - 1}. It "
+        f"Frame {frame} lies in chunk {chunks[frame]} and latent frame {latent_frames(frame + 4) - 1}. It "
         f"{'changes' if forwards else 'knows of'} {int(latents.sum())} of {len(latents)} latent frames and "
         f"{int(others.sum())} of {frames} frames {'that come back' if forwards else 'of the clip'}. "
         f"{way}: {wrong}{', so this is not causal' if wrong else ''}."

@@ -38,13 +38,11 @@ class RopeExplorer(Explorer):
 
     def __init__(self, rotary, grid: tuple[int, int, int]):
         turns = np.stack([np.asarray(part)[:, ::2] for part in rotary], axis=-1)
-        at = [
-            slider(f"{name}: latent frame" if name == "time" else name, 0, n - 1, n // 2) for name, n in zip(AXES, grid)
-        ]
+        t, y, x = grid
         super().__init__(
-            partial(look, turns, tuple(grid)),
-            t=at[0],
-            y=at[1],
-            x=at[2],
+            partial(look, turns, (t, y, x)),
+            t=slider("t, latent frame", 0, t - 1, t // 2),
+            y=slider("y, row of tokens", 0, y - 1, y // 2),
+            x=slider("x, column of tokens", 0, x - 1, x // 2),
             axes=choice("pairs of channels", ("all", *AXES), "all"),
         )

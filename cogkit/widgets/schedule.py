@@ -23,7 +23,7 @@ def look(shift: float, zero_terminal: bool, steps: int) -> tuple[Picture, str]:
     ratios = log_snr(level[ladder])
     finite = ratios[np.isfinite(ratios)]
     readout = (
-        f"At timestep 999 the video has {100 * left:.2g} % of its amplitude, at 499 it has {100 * np.sqrt(level[499]):.0f} %. "
+        f"Of its amplitude the video has {100 * left:.2g} % at timestep 999, {100 * np.sqrt(level[499]):.0f} % at 499. "
         f"Signal and noise are equal at timestep {even}. {noisy} of {steps} steps start in more noise than signal."
     )
     if len(finite) > 1:
@@ -39,7 +39,7 @@ class ScheduleExplorer(Explorer):
     def __init__(self):
         super().__init__(
             look,
-            shift=fine_slider("snr_shift_scale", 0.5, 9, 1, 0.5),
+            shift=fine_slider("snr_shift_scale", 0.5, 9.0, 1.0, 0.5),
             zero_terminal=choice("the last level", ENDS, True),
             steps=stops("steps", (1, 2, 4, 5, 10, 20, 50, 100), 20),
         )
