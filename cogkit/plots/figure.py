@@ -23,7 +23,7 @@ STYLE = {
     "image.interpolation": "nearest",
 }
 DPI = 80  # with a palette, a notebook stays below 400 kB
-SMALL = 62  # the same, where several pictures stand under each other
+SMALL = 60  # the same, where several pictures stand under each other
 WIDTH = 10  # inches: of every figure, so that text has one size
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import ipywidgets as widgets
 
-WIDE = {"description_width": "initial"}  # else ipywidgets cuts labels off
+LABELLED = {"description_width": "11em"}  # wide enough for every label, which ipywidgets would cut off, and in line
 
 
 def slider(label: str, low: int, high: int, value: int) -> widgets.IntSlider:
@@ -27,4 +27,4 @@ def choice(label: str, options: Mapping[str, object] | Iterable, value) -> widge
 
 
 def _laid_out(kind, label: str, **more):
-    return kind(description=label, style=WIDE, layout=widgets.Layout(width="min(36em, 95%)"), **more)
+    return kind(description=label, style=LABELLED, layout=widgets.Layout(width="min(36em, 95%)"), **more)

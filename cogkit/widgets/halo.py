@@ -54,6 +54,6 @@ class HaloExplorer(Explorer):
             frames=stops("frames", (17, 33, 49, 97, 161), 49),
             ranks=slider("ranks (processes)", 1, 8, 4),
             rank=slider("look at rank", 0, 7, 2),
-            depth=slider("causal convolutions of 3, one after another", 1, 12, 4),
+            depth=slider("convolutions in a row", 1, 12, 4),
             pixels=choice("they convolve", RATES, False),
         )
