@@ -41,8 +41,8 @@ class RopeExplorer(Explorer):
         t, y, x = grid
         super().__init__(
             partial(look, turns, (t, y, x)),
-            t=slider("t, latent frame", 0, t - 1, t // 2),
-            y=slider("y, row of tokens", 0, y - 1, y // 2),
-            x=slider("x, column of tokens", 0, x - 1, x // 2),
+            t=slider("latent frame t", 0, t - 1, t // 2),
+            y=slider("row y", 0, y - 1, y // 2),
+            x=slider("column x", 0, x - 1, x // 2),
             axes=choice("pairs of channels", ("all", *AXES), "all"),
         )

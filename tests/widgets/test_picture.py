@@ -78,7 +78,7 @@ def test_multiples_stand_under_each_other_in_the_order_asked_for_with_all_their_
 
 
 def test_what_a_saved_notebook_says_is_the_same_in_every_run_and_short():
-    assert repr(explorer()) == repr(explorer()) == "Sliders: height. Run this cell to move them."
+    assert repr(explorer()) == repr(explorer()) == "Run this cell to move the sliders: height"
 
 
 def test_every_explorer_is_found_by_name_and_importing_the_folder_is_light():
