@@ -64,7 +64,7 @@ class Explorer(widgets.VBox):
             return stacked([self.look(**(now | row))[0] for row in rows])
 
     def __repr__(self) -> str:
-        """What a saved notebook says in the widget's place; the same in every run. ipywidgets cuts it at 110 letters."""
+        """What a saved notebook says in the widget's place; the same in every run. ipywidgets shows 110 letters."""
         labels = [control.description or name for name, control in self.controls.items()]
         return f"Run this cell to move the sliders: {', '.join(labels)}"
 
