@@ -12,7 +12,7 @@ from cogkit.plots.tables import table as table_of
 
 NORMS = {1: "attention", 2: "feed-forward"}
 PARTS = ("shift", "scale", "gate")
-GROUPS = 32  # rows of a picture of all channels: neighbours share one
+GROUPS = 24  # rows of a picture of all channels: neighbours share one
 
 
 @picture
