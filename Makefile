@@ -14,8 +14,9 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 run: setup
 	@$(BIN)/python -m cogkit generate "$$PROMPT" --seed $(SEED)
 
+# One file per worker at a time, one thread per worker: small tensors gain nothing from a second one.
 test: setup
-	@$(BIN)/python -m pytest
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lab: setup
 	@$(BIN)/jupyter lab notebooks
