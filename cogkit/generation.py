@@ -1,7 +1,7 @@
 """Prompt -> video, with the sampler's trajectory. Everything that can be refused is refused before the first step."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -10,13 +10,14 @@ from diffusers import CogVideoXDDIMScheduler, CogVideoXDPMScheduler, CogVideoXPi
 from jaxtyping import Float
 
 from cogkit.clips import Frames, to_frames
+from cogkit.noise import NOISES, edit_noise, initial_noise
 from cogkit.prompts import check_prompt
 from cogkit.recording.record import record
 from cogkit.recording.runs import Run
 from cogkit.recording.selectors import trajectory
 from cogkit.recording.trajectory import Trajectory
 from cogkit.sampler.guidance import dynamic
-from cogkit.shapes import check_frames, check_size
+from cogkit.shapes import Latents, check_frames, check_size
 
 SAMPLERS = {"own": None, "ddim": CogVideoXDDIMScheduler, "dpm": CogVideoXDPMScheduler}
 DYNAMIC = ("off", "as released", "as intended")
@@ -40,6 +41,7 @@ class Settings:
     guidance: float = 6.0
     sampler: str = "own"  # what the pipeline has, or "ddim" or "dpm" with its config
     dynamic_guidance: str = "off"  # or "as released", "as intended": cogkit/sampler/guidance.py
+    noise: str = "as drawn"  # or an edit of the seed's: cogkit/noise.py
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ def check_settings(pipe: CogVideoXPipeline, settings: Settings) -> list[str]:
     for name, value, known in (
         ("sampler", settings.sampler, SAMPLERS),
         ("dynamic_guidance", settings.dynamic_guidance, DYNAMIC),
+        ("noise", settings.noise, NOISES),
     ):
         if value not in known:
             raise SettingsError(f"{name}={value!r} is unknown; use one of {', '.join(known)}")
@@ -111,12 +114,16 @@ def sampling(pipe: CogVideoXPipeline, settings: Settings):
 
 @torch.no_grad()
 def generate(
-    pipe: CogVideoXPipeline, settings: Settings, *selectors, on_step: Callable[[int], None] | None = None
+    pipe: CogVideoXPipeline,
+    settings: Settings,
+    *selectors,
+    steps: str | Iterable[int] = "all",
+    on_step: Callable[[int], None] | None = None,
 ) -> Generation:
     """Run the stock pipeline and keep what the sampler saw, and what more `selectors` (maps, acts) ask for, in `run`.
 
-    The same settings give the same video, whatever is recorded. `on_step(step)` is called after every step; what it
-    raises stops the run and leaves the pipeline as it was.
+    The same settings give the same video, whatever is recorded. `steps` are those whose latents are kept.
+    `on_step(step)` is called after every step; what it raises stops the run and leaves the pipeline as it was.
     """
 
     def told(pipe, step, train_timestep, tensors):
@@ -125,7 +132,8 @@ def generate(
 
     unknown = check_settings(pipe, settings)
     since = time.monotonic()
-    with sampling(pipe, settings), record(pipe, trajectory(), *selectors) as recording:
+    generator = torch.Generator().manual_seed(settings.seed)
+    with sampling(pipe, settings), record(pipe, trajectory(steps=steps), *selectors) as recording:
         video = pipe(
             settings.prompt,
             negative_prompt=settings.negative_prompt,
@@ -136,12 +144,22 @@ def generate(
             guidance_scale=settings.guidance,
             use_dynamic_cfg=settings.dynamic_guidance == "as released",
             callback_on_step_end=told if on_step else None,
-            generator=torch.Generator().manual_seed(settings.seed),
+            latents=_edited_noise(pipe, settings, generator),
+            generator=generator,
             output_type="pt",
         ).frames  # (1, F, c, H, W) in [0, 1]
     frames = to_frames(video.transpose(1, 2) * 2 - 1)[0]
     seconds = time.monotonic() - since
     return Generation(settings, frames, Trajectory(recording), recording.run, unknown, seconds)
+
+
+def _edited_noise(pipe: CogVideoXPipeline, settings: Settings, generator: torch.Generator) -> Latents | None:
+    """None, if the pipeline can draw it itself. The `generator` goes on where the draw left it, as it would there."""
+    if settings.noise == "as drawn":
+        return None
+    size = (settings.frames, settings.height, settings.width)
+    other = torch.Generator().manual_seed(settings.seed + 1)
+    return edit_noise(initial_noise(pipe, *size, generator), settings.noise, initial_noise(pipe, *size, other))
 
 
 @torch.no_grad()

@@ -86,7 +86,7 @@ def sections(generation: Generation, pipe: CogVideoXPipeline) -> list[Section]:
             "map. Then x0 of the middle step, decoded, against the finished video.",
             (
                 plots.trajectory_strip(run, preview),
-                plots.difference_strip(halfway, clip, (f"x0 at step {half}", "the video")),
+                plots.difference_strip(halfway, clip, (f"x0 at step {int(run['x0'].step[half])}", "the video")),
             ),
         ),
     ]

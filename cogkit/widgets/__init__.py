@@ -9,8 +9,9 @@
     GateExplorer(table)                            shift, scale and gate over the timesteps, channel by channel
     HeadExplorer(run)                              the heads of a layer at a step: frame to frame
     ScheduleExplorer()                             how much signal is left, and where the sampler stops
+    SamplingExplorer(pipe)                         prompt, settings, Generate; then every step, word, head and layer
 
-Each has `look`, the plain function behind it, `controls`, and `multiples(...)`: several positions as a still picture.
+All but the last have `look`, the plain function behind it, `controls`, and `multiples(...)`: several positions as a still picture.
 """
 
 import importlib
@@ -24,6 +25,7 @@ _HOME = {
     "HeadExplorer": "heads",
     "ScheduleExplorer": "schedule",
     "Explorer": "picture",
+    "SamplingExplorer": "sampling_explorer",
 }
 __all__ = list(_HOME)
 

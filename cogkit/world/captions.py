@@ -10,6 +10,7 @@ Every part but colour and shape may be left out; what is not said is free.
 
 import numpy as np
 
+from cogkit.world.judge import Reading
 from cogkit.world.scene import Scene, Thing
 
 VERBS = ("moving", "moves", "moving", "sliding", "slides", "drifting", "drifts", "going", "goes", "traveling")
@@ -42,6 +43,16 @@ def canonical(scene: Scene, still_frame: bool = False) -> str:
         for thing in scene.things
     )
     return f"{things} on {article(scene.background)} {scene.background} background"
+
+
+def told(reading: Reading) -> str:
+    """What the judge saw, as the plainest sentence for it."""
+    things = [
+        f"{article(thing.colour)} {thing.colour} {thing.shape}"
+        + (f" {_plain_movement(thing.motion)}" if thing.motion else "")
+        for thing in reading.things
+    ]
+    return f"{' and '.join(things) or 'nothing'} on {article(reading.background)} {reading.background} background"
 
 
 def caption(scene: Scene, seed: int | tuple[int, ...], still_frame: bool = False) -> str:

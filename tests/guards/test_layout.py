@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "sampler": set(),
     "localisation": {"world", "recording", "interventions", "clips"},
     "training": {"world", "clips", "checkpoints", "plots"},
-    "widgets": {"plots", "vae", "sampler"},
+    "widgets": {"plots", "vae", "sampler", "world", "recording", "generation", "noise", "clips", "page", "prompts", "checkpoints"},
 }
 EVERYONE_MAY = {"shapes", "jsonl"}
 

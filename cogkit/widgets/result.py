@@ -1,0 +1,49 @@
+"""A finished run as HTML: the filmstrip, what was asked and what the judge sees, and a player."""
+
+import base64
+import html
+import tempfile
+from pathlib import Path
+
+import mediapy
+
+from cogkit.clips import Frames, filmstrip, write_clip
+from cogkit.generation import Generation
+from cogkit.world.captions import told
+from cogkit.world.judge import read_video
+from cogkit.world.vocabulary import FPS
+
+
+def result_html(made: Generation) -> str:
+    """Readable without the player: a browser that hides videos still shows the frames."""
+    settings, seen = made.settings, told(read_video(made.frames))
+    asked = [("you asked for", settings.prompt)]
+    if settings.negative_prompt:
+        asked.append(("and not for", settings.negative_prompt))
+    if made.unknown_words:
+        asked.append(("words it has never seen", ", ".join(made.unknown_words)))
+    quiet = "text-align: left; padding-right: 1em; font-weight: normal; color: #555"
+    rows = "".join(
+        f'<tr><th scope="row" style="{quiet}">{name}</th><td style="text-align: left">{html.escape(value)}</td></tr>'
+        for name, value in [*asked, ("the judge sees", seen)]
+    )
+    strip = _encoded(mediapy.compress_image(filmstrip(made.frames)))
+    alt = f"Frames of the video, evenly chosen from {len(made.frames)}. The judge sees {seen}."
+    return (
+        f'<img src="data:image/png;base64,{strip}" alt="{html.escape(alt)}" style="max-width: 100%">'
+        f'<table style="line-height: 1.6; margin: 0.4em 0">{rows}</table>'
+        f'<video controls muted loop playsinline width="256" aria-label="{html.escape(settings.prompt)}" '
+        f'src="data:video/mp4;base64,{_encoded(_mp4(made.frames))}"></video>'
+        f'<p style="color: #555">{len(made.frames)} frames, {settings.steps} steps, seed {settings.seed}: '
+        f"{made.seconds:.0f} seconds.</p>"
+    )
+
+
+def _mp4(frames: Frames) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        write_clip(Path(folder) / "clip.mp4", frames, fps=FPS)
+        return (Path(folder) / "clip.mp4").read_bytes()
+
+
+def _encoded(data: bytes) -> str:
+    return base64.b64encode(data).decode()

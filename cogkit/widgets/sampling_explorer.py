@@ -1,0 +1,162 @@
+"""Two steps: load a model, enter a prompt. Then scrub through the run, pin it, change one thing, and compare."""
+
+import html
+import re
+from pathlib import Path
+
+import ipywidgets as widgets
+import matplotlib.pyplot as plt
+from diffusers import CogVideoXPipeline
+
+from cogkit.generation import Settings
+from cogkit.page import write_run
+from cogkit.widgets import views
+from cogkit.widgets.code import code_for
+from cogkit.widgets.picture import DRAWING, as_html, refusal
+from cogkit.widgets.result import result_html
+from cogkit.widgets.scrubber import Scrubber
+from cogkit.widgets.session import BUSY, BusyError, Session, Stopped
+from cogkit.widgets.settings_form import SettingsForm, labelled
+
+PROMPT = Settings("a red circle moving right on a gray background")
+
+
+class SamplingExplorer(widgets.VBox):
+    """`SamplingExplorer(pipe)` as the last line of a cell. `pipe`: any CogVideoX pipeline for text.
+
+    It runs in a thread, so the notebook stays usable; leave the pipeline alone meanwhile. `settings` fills the form.
+    """
+
+    def __init__(self, pipe: CogVideoXPipeline, settings: Settings = PROMPT):
+        self.pipe, self.session = pipe, Session(pipe, self._stepped, self._ended)
+        self.form, self.scrubber = SettingsForm(settings), Scrubber(pipe, self.look)
+        self.generate = _button("Generate", self._generate, "primary")
+        self.stop = _button("Stop", self._stop, "warning", disabled=True)
+        self.pin = _button("Pin this run", self._pin, disabled=True)
+        self.save = _button("Save this run", self._save, disabled=True)
+        self.folder = labelled(widgets.Text, "save in folder", "32em")
+        self.progress = widgets.IntProgress(description="progress", style={"description_width": "9em"})
+        self.progress.layout = widgets.Layout(width="min(47em, 98%)")
+        self.status, self.result, self.view = widgets.HTML(), widgets.HTML(), widgets.HTML()
+        self.code = labelled(widgets.Textarea, "copy as code", "60em", rows=14)
+        buttons = widgets.HBox([self.generate, self.stop], layout=widgets.Layout(margin="0 0 0 9.5em"))
+        keeping = widgets.HBox([self.pin, self.save, self.folder], layout=widgets.Layout(flex_flow="row wrap"))
+        self.made = widgets.VBox([self.result, keeping, self.scrubber, self.view, self.code])
+        self.made.layout.display = "none"
+        super().__init__([self.form, buttons, self.progress, self.status, self.made])
+        self._say("Enter a prompt and press Generate.")
+
+    def __repr__(self) -> str:
+        return "SamplingExplorer: prompt, settings, Generate. Run this cell to use it."
+
+    def look(self) -> None:
+        """Draw what the controls ask for, and write the code for it."""
+        made, pinned = self.session.made, self.session.pinned
+        if made is None:
+            return
+        view, choices = self.scrubber.view, dict(self.scrubber.choices)
+        others = (pinned,) if view == "compared" else ()
+        try:
+            if others == (None,):
+                raise ValueError("no run is pinned; press “Pin this run”, change something and generate again")
+            self.code.value = code_for(self.pipe, made, view, choices, *others)
+            if choices.get("pipe") and not BUSY.acquire(blocking=False):
+                raise BusyError("the decoder is at work on a run; draw x0 by the linear map, or wait")
+            try:
+                with DRAWING:
+                    figure, readout = getattr(views, view)(made, *others, **choices)
+                    self.view.value = as_html(figure, readout)
+                    plt.close(figure)
+            finally:
+                if choices.get("pipe"):
+                    BUSY.release()
+        except Exception as error:  # whatever it is, it is said here: a callback has nobody else to tell
+            self.view.value = refusal(_readable(error))
+
+    def _generate(self, button=None) -> None:
+        try:
+            self._set_running(True)
+            self.progress.value, self.progress.max = 0, max(self.form.settings.steps, 1)
+            self._say("The text is being encoded.")
+            self.session.start(self.form.settings)
+        except Exception as error:
+            self._set_running(False)
+            self.status.value = refusal(_readable(error))
+
+    def _stop(self, button=None) -> None:
+        self.session.stop()
+        self.stop.disabled = True
+        self._say("Stopping after this step.")
+
+    def _pin(self, button=None) -> None:
+        self.session.pin()
+        self._say("Pinned. Change something, generate again, and look at “compared with the pinned run”.")
+        self.look()
+
+    def _save(self, button=None) -> None:
+        def work() -> None:
+            with DRAWING:
+                page = write_run(Path(self.folder.value), self.session.made, self.pipe)
+            self._saved = f"Saved: open {page}"
+
+        try:
+            self._set_running(True)
+            self.stop.disabled = True
+            self._say("Drawing the report of this run.")
+            self.session.do(work)
+        except Exception as error:
+            self._set_running(False)
+            self.status.value = refusal(_readable(error))
+
+    _saved = ""
+
+    def _stepped(self, done: int, steps: int, seconds: float) -> None:
+        self.progress.value = done
+        if done == steps:
+            self._say(f"Step {done} of {steps}. The frames are being decoded.")
+        elif not self.stop.disabled:
+            self._say(f"Step {done} of {steps}, about {seconds:.0f} seconds left.")
+
+    def _ended(self, error: BaseException | None) -> None:
+        try:
+            if error is None and not self._saved:
+                self._show_run()
+            if isinstance(error, Stopped):
+                self._say(f"{error}. Nothing was kept of it; what you see is as it was.")
+            elif error is not None:
+                self.status.value = refusal(_readable(error))
+            else:
+                self._say(self._saved or "Done.")
+        except Exception as wrong:
+            self.status.value = refusal(_readable(wrong))
+        finally:
+            self._saved = ""
+            self._set_running(False)
+
+    def _show_run(self) -> None:
+        made = self.session.made
+        self.result.value = result_html(made)
+        slug = re.sub(r"[^a-z0-9]+", "-", made.settings.prompt.lower()).strip("-")[:60]
+        self.folder.value = f"outputs/{slug}-seed-{made.settings.seed}"
+        self.scrubber.offer(made)
+        self.look()
+        self.made.layout.display = None
+
+    def _set_running(self, running: bool) -> None:
+        self.generate.disabled, self.stop.disabled = running, not running
+        self.pin.disabled = self.save.disabled = running or self.session.made is None
+
+    def _say(self, text: str) -> None:
+        self.status.value = f'<p role="status" style="margin: 0 0 0 9.5em">{html.escape(text)}</p>'
+
+
+def _button(label: str, pressed, style: str = "", disabled: bool = False) -> widgets.Button:
+    button = widgets.Button(description=label, button_style=style, disabled=disabled)
+    button.on_click(pressed)
+    return button
+
+
+def _readable(error: BaseException) -> BaseException:
+    """A refusal of ours is a sentence already; anything else says its kind first."""
+    ours = isinstance(error, ValueError | LookupError) and type(error).__module__.startswith(("cogkit.", "builtins"))
+    return error if ours else RuntimeError(f"{type(error).__name__}: {error}")
