@@ -1,4 +1,4 @@
-"""pyproject.toml says everything but this: the folder data is installed as cogkit/data, so that a wheel holds the model."""
+"""pyproject.toml says all but this: the folder data is installed as cogkit/data, so that a wheel holds the model."""
 
 from setuptools import find_packages, setup
 
