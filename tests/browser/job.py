@@ -1,4 +1,4 @@
-"""Notebooks in JupyterLab in Chromium, used with the keyboard alone. `make test-browser`; pictures in outputs/browser."""
+"""Notebooks in JupyterLab in Chromium, used with the keyboard alone. `make test-browser`; pictures are stored."""
 
 import os
 import secrets
@@ -20,7 +20,8 @@ NOTEBOOKS = sorted(p for p in (ROOT / "notebooks").glob("*.ipynb") if "Explorer"
 KEYS = {"slider": "ArrowRight", "combobox": "ArrowDown", "checkbox": "Space", "radio": "ArrowDown"}
 # Controls beside an explorer's picture, in the order of Tab.
 CONTROLS = ".jp-OutputArea .widget-vbox :is([role=slider], select, input[type=checkbox], input[type=radio])"
-SEEN = "() => [...document.querySelectorAll('.widget-vbox img, .widget-vbox [role=status]')].map(e => e.alt || e.innerText)"
+SHOWN = ".widget-vbox img, .widget-vbox [role=status]"
+SEEN = f"() => [...document.querySelectorAll('{SHOWN}')].map(e => e.alt || e.innerText)"
 
 
 @pytest.fixture(scope="module")

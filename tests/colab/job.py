@@ -17,8 +17,8 @@ from cogkit.colab import bootstrap, stamp
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-PREINSTALLED = """torch numpy matplotlib ipywidgets==7.7.* ipykernel nbclient pillow tqdm transformers diffusers accelerate
-einops scipy psutil jinja2 packaging sentencepiece protobuf xarray setuptools""".split()
+PREINSTALLED = """torch numpy matplotlib ipywidgets==7.7.* ipykernel nbclient pillow tqdm transformers diffusers
+accelerate einops scipy psutil jinja2 packaging sentencepiece protobuf xarray setuptools""".split()
 
 
 def run(*words, **more):
@@ -44,7 +44,7 @@ def colab(tmp_path_factory):
     (stub / "__init__.py").touch()
     (folder / "stub" / "sitecustomize.py").write_text(
         "import google.colab\n"
-    )  # as a Colab kernel has it from the start
+    )  # as a Colab kernel has
     run("git", "-C", ROOT, "archive", "--format=zip", "--prefix=cogkit/", "-o", folder / "source.zip", "HEAD")
     offline = {k: v for k, v in os.environ.items() if not k.startswith(("PIP_", "PYTHONPATH", "COGKIT_"))}
     offline |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder / "wheels"), "PIP_CONFIG_FILE": os.devnull}
