@@ -2,7 +2,7 @@
 
 import importlib
 
-from cogkit import plots
+from cogkit import plots, widgets
 
 KIT = "cogkit-lab"  # another package is called cogkit too; this is how to tell them apart
 __version__ = "0.1.0"
@@ -47,7 +47,7 @@ _HOME = {
     "predict": "teaching",
     "exercise": "teaching",
 }
-__all__ = ["KIT", "plots", *_HOME]
+__all__ = ["KIT", "plots", "widgets", *_HOME]
 
 
 def __getattr__(name: str):

@@ -29,6 +29,23 @@ def pixel_frames(latent: int) -> int:
     return TEMPORAL * (latent - 1) + 1
 
 
+def time_shares(frames: int, ranks: int, past_frames: int = 2) -> list[range]:
+    """Which frames each of so many processes holds: equal parts in order of time, and frame 0 extra, for rank 0.
+
+    A causal convolution asks the left neighbour for its last `past_frames`, so every part must have as many.
+    As in the original code (SAT, cp_enc_dec.py). Raises SizeError with the numbers of ranks that work.
+    """
+    rest = frames - 1
+    if ranks < 1 or rest % ranks or (ranks > 1 and rest // ranks < past_frames):
+        works = [n for n in range(1, rest + 1) if rest % n == 0 and (n == 1 or rest // n >= past_frames)] or [1]
+        raise SizeError(
+            f"ranks={ranks} does not fit {frames} frames: apart from frame 0 they are cut into equal parts of at least "
+            f"{past_frames}; use {', '.join(map(str, works))}"
+        )
+    share = rest // ranks
+    return [range(1 + rank * share if rank else 0, 1 + (rank + 1) * share) for rank in range(ranks)]
+
+
 def check_frames(frames: int) -> None:
     """Refuse a frame count that stock diffusers would not give back.
 

@@ -1,6 +1,7 @@
 """One look for every figure, and words with each for those who cannot see it: a sentence, and a small table."""
 
 import io
+from collections.abc import Sequence
 from functools import wraps
 
 import matplotlib.pyplot as plt
@@ -22,6 +23,7 @@ STYLE = {
     "image.interpolation": "nearest",
 }
 DPI = 80  # with a palette, a notebook stays below 400 kB
+SMALL = 60  # the same, where several pictures stand under each other
 WIDTH = 10  # inches: of every figure, so that text has one size
 
 
@@ -71,15 +73,32 @@ def png(figure: Figure) -> bytes:
     """The figure as a PNG of 256 colours, chosen for it: a fifth of the bytes. Numbers are not read off a picture: they
     are in its table.
     """
-    full, small = io.BytesIO(), io.BytesIO()
-    figure.savefig(full, format="png", dpi=DPI, metadata={"Software": None})
-    pixels = Pixels.open(full).convert("RGB")
+    pixels, small = _pixels(figure), io.BytesIO()
     found = pixels.quantize(256, Pixels.Quantize.FASTOCTREE, dither=Pixels.Dither.NONE)
     palette, paper = found.getpalette(), 3 * found.getpixel((0, 0))
     palette[paper : paper + 3] = pixels.getpixel((0, 0))  # the palette's nearest is a light gray
     found.putpalette(palette)
     found.save(small, format="png", optimize=True)
     return small.getvalue()
+
+
+def stacked(pictures: Sequence[Figure]) -> Picture:
+    """Pictures one under the other, somewhat smaller, and closed; their sentences and tables in the same order."""
+    shown = [_pixels(figure, SMALL) for figure in pictures]
+    page = Pixels.new("RGB", (max(p.width for p in shown), sum(p.height for p in shown)), "white")
+    for k, pixels in enumerate(shown):
+        page.paste(pixels, (0, sum(p.height for p in shown[:k])))
+    whole = Picture(figsize=(page.width / DPI, page.height / DPI), dpi=DPI)
+    whole.figimage(page, origin="upper")
+    for figure in pictures:
+        plt.close(figure)
+    return describe(whole, " ".join(map(alt_text, pictures)), "\n\n".join(figure.table for figure in pictures))
+
+
+def _pixels(figure: Figure, dpi: int = DPI) -> Pixels.Image:
+    full = io.BytesIO()
+    figure.savefig(full, format="png", dpi=dpi, metadata={"Software": None})
+    return Pixels.open(full).convert("RGB")
 
 
 def show(figure: Figure, alt: str = "") -> None:

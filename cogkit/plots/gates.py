@@ -6,11 +6,13 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
-from cogkit.plots.figure import AMOUNT, WIDTH, Picture, PlotError, describe, picture
-from cogkit.plots.tables import table
+from cogkit.plots.figure import AMOUNT, COLOURS, SIGNED, WIDTH, Picture, PlotError, describe, picture
+from cogkit.plots.strips import even
+from cogkit.plots.tables import table as table_of
 
 NORMS = {1: "attention", 2: "feed-forward"}
 PARTS = ("shift", "scale", "gate")
+GROUPS = 24  # rows of a picture of all channels: neighbours share one
 
 
 @picture
@@ -60,7 +62,47 @@ def adaln_gates(source, part: str = "gate") -> Picture:
         f"On average {by_stream[strong]:.2g} for {strong} and {by_stream[weak]:.2g} for {weak}."
     )
     columns = ["before", "stream", "layer", f"at {times[0]}", f"at {times[-1]}", "ratio"]
-    return describe(figure, alt, table(columns, rows))
+    return describe(figure, alt, table_of(columns, rows))
+
+
+@picture
+def gate_over_time(table: xr.DataArray, layer: int, stream: str, norm: int = 1, part: str = "gate") -> Picture:
+    """One layer, stream, norm and part of a cogkit.modulation_table: its channels at each timestep, and their sizes."""
+    if part not in PARTS:
+        raise PlotError(f"part={part!r} is unknown; there are {', '.join(PARTS)}")
+    if layer not in table.layer or stream not in table.stream:
+        raise PlotError(f"layer={layer}, stream={stream!r} is not in the table; it has {table.sizes['layer']} layers")
+    found = table.sel(layer=layer, norm=norm, part=part).transpose("stream", "train_timestep", "channel")
+    found = found.sortby("train_timestep", ascending=False)
+    times, other = found.train_timestep.values, next(s for s in found.stream.values if s != stream)
+    values = found.sel(stream=stream).values
+    values = values[:, values.mean(0).argsort(kind="stable")]
+    groups = np.array_split(values, min(GROUPS, values.shape[1]), axis=1)
+    high = float(np.quantile(np.abs(table.sel(norm=norm, part=part)), 0.99)) or 1.0
+    figure = Picture(figsize=(WIDTH, 2.5))
+    left, right = figure.subplots(1, 2)
+    rows = [group.mean(1) for group in groups]
+    shown = left.imshow(rows, cmap=SIGNED, vmin=-high, vmax=high, aspect="auto", origin="lower")
+    places = even(len(times), 5)
+    left.set_xticks(places, times[places])
+    left.set(yticks=[], ylabel=f"{values.shape[1]} channels,\nin order of their mean")
+    left.set(xlabel="train timestep (999: noise)")
+    left.spines[:].set_visible(False)
+    figure.colorbar(shown, ax=left, label=part)
+    sizes = {s: np.abs(found.sel(stream=s).values) for s in (stream, other)}
+    low, upper = np.quantile(sizes[stream], (0.1, 0.9), axis=1)
+    right.fill_between(times, low, upper, color=COLOURS[0], alpha=0.2, linewidth=0, label="8 of 10 channels")
+    right.plot(times, sizes[stream].mean(1), color=COLOURS[0], label=f"mean, {stream}")
+    right.plot(times, sizes[other].mean(1), color=COLOURS[1], linestyle="--", label=f"mean, {other}")
+    right.set(xlim=(times[0], times[-1]), ylim=(0, 1.15 * high), ylabel=f"|{part}|")
+    right.set(xlabel="train timestep (999: noise)")
+    right.legend(fontsize=9, ncols=3, loc="upper center", columnspacing=1, handlelength=1.5)
+    noisy, clean = (float(sizes[stream][k].mean()) for k in (0, -1))
+    title = f"Layer {layer}, {NORMS[norm]}, {stream}: mean |{part}| goes from {noisy:.2f} in noise to {clean:.2f}"
+    figure.suptitle(title, x=0.01, ha="left")
+    rows = [[int(times[k]), *(float(sizes[s][k].mean()) for s in sizes)] for k in even(len(times), 11)]
+    alt = f"{title} when clean, over {values.shape[1]} channels."
+    return describe(figure, alt, table_of(["timestep", *sizes], rows))
 
 
 def _recorded(run: Mapping, part: str) -> xr.DataArray:

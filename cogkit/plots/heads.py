@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
-from cogkit.plots.figure import AMOUNT, WIDTH, Picture, PlotError, describe, picture
+from cogkit.plots.figure import AMOUNT, COLOURS, WIDTH, Picture, PlotError, describe, picture
 from cogkit.plots.strips import even
 from cogkit.plots.tables import percent, table
 
@@ -100,6 +100,60 @@ def frame_matrix(run, layers: Sequence[int] | None = None, heads: Sequence[int] 
     ]
     columns = ["layer", "query frame", "own frame", "looks most at", "mass on video"]
     return describe(figure, alt + f"; {percent(1 / frames)} would be even.", table(columns, rows))
+
+
+@picture
+def layer_heads(run, step: int, layer: int) -> Picture:
+    """The heads of one layer at one step: up to four matrices from query to key frame, and both shares of every head.
+
+    `run`: as for head_atlas.
+    """
+    mass = _choose(_mass(_at(run, step), "mass"), "layer", [layer])[0]
+    own, text = shares_of(run, step, layer)
+    heads, frames = mass["head"].values, mass.sizes["frame"]
+    drawn = even(len(heads), 4)  # matrices; the bars are of all heads
+    figure = Picture(figsize=(WIDTH, 2.55))
+    grid = figure.subplots(1, len(drawn) + 1, width_ratios=[1] * len(drawn) + [1.5])
+    for axes, head in zip(grid, mass[drawn], strict=False):
+        shown = axes.imshow(head / head.sum("key_frame"), cmap=AMOUNT, vmin=0, vmax=1)
+        axes.set(xlabel="key frame", xticks=even(frames, 5), yticks=even(frames, 5))
+        axes.set_title(f"head {int(head['head'])}", fontsize=10)
+        axes.spines[:].set_visible(False)
+    grid[0].set_ylabel("query frame")
+    figure.colorbar(shown, ax=grid[:-1], label="share of video", shrink=0.7)
+    at = np.arange(len(heads))
+    grid[-1].barh(at - 0.2, own, 0.38, color=COLOURS[0], label="own frame / all frames")
+    grid[-1].barh(at + 0.2, text, 0.38, color=COLOURS[1], label="text / all")
+    grid[-1].axvline(1 / frames, color="black", linestyle=":", linewidth=1)
+    grid[-1].set(xlim=(0, 1), ylim=(len(heads) - 0.4, -0.6))
+    grid[-1].set_yticks(at[even(len(heads), 8)], [f"head {h}" for h in heads[even(len(heads), 8)]])
+    grid[-1].legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1), borderpad=0)
+    most = int(own.values.argmax())
+    title = f"Step {step}, layer {layer}: head {heads[most]} keeps {percent(float(own[most]))} in its own frame"
+    figure.suptitle(f"{title} ({percent(1 / frames)} would be even)", x=0.01, ha="left")
+    rows = [[int(h), float(o), float(t)] for h, o, t in zip(heads, own, text, strict=True)]
+    return describe(figure, f"{title}, of {len(heads)} heads.", table(["head", "own frame", "text"], rows))
+
+
+def measured_steps(run) -> list[int]:
+    """The steps of a recorded "frame->frame" that were computed, in every layer."""
+    data = run if isinstance(run, xr.Dataset) else run["frame->frame"]
+    if "measured" not in data:
+        return data.step.values.tolist()
+    return data.step.values[data["measured"].values.all(1)].tolist()
+
+
+def shares_of(run, step: int, layer: int) -> tuple[xr.DataArray, xr.DataArray]:
+    """For each head of a layer at a step: its own-frame share of attention on video, and the share of text in all."""
+    mass, text = (_choose(_mass(_at(run, step), name), "layer", [layer])[0] for name in ("mass", "text_mass"))
+    return own_frame(mass), text.sum("group").mean("frame")
+
+
+def _at(run, step: int) -> xr.Dataset:
+    data = run if isinstance(run, xr.Dataset) else run["frame->frame"]
+    if step not in (steps := measured_steps(data)):
+        raise PlotError(f"step={step} was not measured; there are {steps}")
+    return data.sel(step=[step])
 
 
 def own_frame(mass: xr.DataArray) -> xr.DataArray:

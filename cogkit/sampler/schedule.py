@@ -42,8 +42,11 @@ class Schedule:
         return cls(alpha_bar, torch.tensor(1.0) if config["set_alpha_to_one"] else alpha_bar[0])
 
 
-def cogvideox(snr_shift: int | float = 1.0) -> Schedule:
-    """The schedule that the released checkpoints were trained with: `snr_shift` 3 for the 2B, 1 for all others."""
+def cogvideox(snr_shift: int | float = 1.0, zero_terminal: bool = True) -> Schedule:
+    """The schedule that the released checkpoints were trained with: `snr_shift` 3 for the 2B, 1 for all others.
+
+    `zero_terminal=False` leaves out the repair that makes the last level pure noise; no checkpoint was trained so.
+    """
     return Schedule.from_config(
         {
             "num_train_timesteps": 1000,
@@ -51,7 +54,7 @@ def cogvideox(snr_shift: int | float = 1.0) -> Schedule:
             "beta_start": 0.00085,
             "beta_end": 0.012,
             "snr_shift_scale": snr_shift,
-            "rescale_betas_zero_snr": True,
+            "rescale_betas_zero_snr": zero_terminal,
             "set_alpha_to_one": True,
         }
     )

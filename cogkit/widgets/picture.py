@@ -5,13 +5,13 @@ No Output widget and no `interact`: what they print ends up twice in Colab and n
 
 import base64
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import RLock
 
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
 
-from cogkit.plots.figure import MissingAltText, Picture, png
+from cogkit.plots.figure import MissingAltText, Picture, png, stacked
 
 DRAWING = RLock()  # pyplot and its style are global: one picture is drawn at a time, whatever thread asks
 
@@ -52,6 +52,21 @@ class Explorer(widgets.VBox):
             control.observe(self._changed, names="value")
         super().__init__([*controls.values(), self.view])
         self._changed()
+
+    def multiples(self, **settings: Sequence) -> Picture:
+        """What the controls show, as one still picture: `multiples(frame=(0, 8, 9))` has a row for each of the three.
+
+        Controls that are not named stay as they are. For a saved notebook, where nobody can move a slider.
+        """
+        now = {name: control.value for name, control in self.controls.items()}
+        rows = [dict(zip(settings, row, strict=True)) for row in zip(*settings.values(), strict=True)]
+        with DRAWING:
+            return stacked([self.look(**(now | row))[0] for row in rows])
+
+    def __repr__(self) -> str:
+        """What a saved notebook says in the widget's place; the same in every run. ipywidgets shows 110 letters."""
+        labels = [control.description or name for name, control in self.controls.items()]
+        return f"Run this cell to move the sliders: {', '.join(labels)}"
 
     def _changed(self, change=None) -> None:
         try:

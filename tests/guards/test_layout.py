@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "sampler": set(),
     "localisation": {"world", "recording", "interventions", "clips"},
     "training": {"world", "clips", "checkpoints", "plots"},
-    "widgets": {"plots"},
+    "widgets": {"plots", "vae", "sampler"},
 }
 EVERYONE_MAY = {"shapes", "jsonl"}
 
