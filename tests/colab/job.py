@@ -17,6 +17,7 @@ from cogkit.colab import bootstrap, stamp
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+SEVEN = ("ipywidgets=", "widgetsnbextension=", "jupyterlab_widgets=")  # Colab has older ones
 PREINSTALLED = """torch numpy matplotlib ipywidgets==7.7.* ipykernel nbclient pillow tqdm transformers diffusers
 accelerate einops scipy psutil jinja2 packaging sentencepiece protobuf xarray setuptools""".split()
 
@@ -32,7 +33,7 @@ def colab(tmp_path_factory):
     """The python of an environment like Colab's, what it holds, and the variables of an offline kernel."""
     folder = tmp_path_factory.mktemp("colab")
     python = folder / "venv" / "bin" / "python"
-    limits = [line for line in (ROOT / "constraints.txt").read_text().split() if not line.startswith("ipywidgets==")]
+    limits = [line for line in (ROOT / "constraints.txt").read_text().split() if not line.startswith(SEVEN)]
     (folder / "limits.txt").write_text("\n".join(limits))
     run(sys.executable, "-m", "venv", folder / "venv")
     run(python, "-m", "pip", "install", "-q", "-c", folder / "limits.txt", *PREINSTALLED)
