@@ -8,7 +8,7 @@ BIN := .venv/bin
 export TOKENIZERS_PARALLELISM := false
 export HF_HUB_DISABLE_TELEMETRY := 1
 
-.PHONY: run test lab notebooks html setup clean
+.PHONY: run test lab notebooks html colab test-colab test-browser setup clean
 .DEFAULT_GOAL := run
 
 run: setup
@@ -30,15 +30,29 @@ notebooks: setup
 html: setup
 	@$(BIN)/jupyter nbconvert --to html --output-dir outputs/html notebooks/*.ipynb
 
+# make colab REPO=owner/name TAG=v0.1.0: the address and the version in every notebook.
+colab: setup
+	@$(BIN)/python -m cogkit.colab "$(REPO)" "$(TAG)"
+
+# Every notebook in an environment like Colab's, installed by its own first cell, without a network.
+test-colab: setup
+	@$(BIN)/python -m pytest tests/colab/job.py
+
+# Every notebook in JupyterLab in Chromium, moved by keyboard. Pictures of it in outputs/browser.
+test-browser: setup
+	@$(BIN)/pip install --quiet --disable-pip-version-check playwright
+	@npm install --silent --no-save --prefix outputs/axe axe-core@4.14.1
+	@$(BIN)/python -m pytest tests/browser/job.py
+
 setup: .venv/ready
 
 # constraints.txt pins every package; pyproject.toml says which ranges are meant to work.
-.venv/ready: pyproject.toml constraints.txt
+.venv/ready: pyproject.toml setup.py constraints.txt
 	@echo "setting up .venv (a few minutes the first time)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "cogkit needs Python 3.11 or newer, this is " + sys.version.split()[0])'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
-	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[test]"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[lab,test]"
 	@touch $@
 
 clean:

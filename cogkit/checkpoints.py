@@ -10,7 +10,9 @@ import torch
 import transformers
 from diffusers import CogVideoXPipeline
 
-DATA = Path(os.environ.get("COGKIT_DATA", Path(__file__).parents[1] / "data"))
+HERE = Path(__file__).parent
+INSTALLED = HERE / "data"  # in a wheel; in the repository data lies beside the package
+DATA = Path(os.environ.get("COGKIT_DATA", INSTALLED if INSTALLED.exists() else HERE.parent / "data"))
 COMPONENTS = {  # folder: a file without which it is broken
     "transformer": "config.json",
     "vae": "config.json",
