@@ -1,0 +1,142 @@
+"""The sampling explorer, by its controls: Generate, Stop, scrub, pin, compare, copy as code, save."""
+
+import re
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from cogkit.generation import Settings
+from cogkit.widgets.sampling_explorer import SamplingExplorer
+from cogkit.widgets.session import BUSY, BusyError, Session, kept_steps
+
+SHORT = Settings("a red circle moving right on a gray background", frames=9, height=64, width=64, steps=2)
+
+
+def generated(explorer):
+    explorer.generate.click()
+    explorer.session.wait()
+    return explorer
+
+
+@pytest.fixture(scope="module")
+def explorer(nano):
+    return generated(SamplingExplorer(nano, SHORT))
+
+
+def alt(widget):
+    return re.findall('alt="([^"]*)"', widget.value)
+
+
+def test_generate_shows_the_frames_the_judges_reading_and_a_view_in_words(explorer):
+    assert "Done." in explorer.status.value and not explorer.generate.disabled and explorer.stop.disabled
+    assert "The judge sees" in alt(explorer.result)[0] and SHORT.prompt in explorer.result.value
+    assert "<video controls muted" in explorer.result.value and "autoplay" not in explorer.result.value
+    assert alt(explorer.view) and 'role="status"' in explorer.view.value
+
+
+@pytest.mark.parametrize("view", ["latents", "words", "heads", "modulation"])
+def test_every_control_of_a_view_changes_what_is_said(explorer, view):
+    explorer.scrubber.views.value = view
+    for name in explorer.scrubber.choices:
+        control, before = explorer.scrubber.controls[name], explorer.view.value
+        options = [value for _, value in control.options] if isinstance(control.options[0], tuple) else control.options
+        control.value = next(v for v in options[::-1] if v != control.value and not str(v).startswith("<"))
+        assert explorer.view.value != before and 'role="alert"' not in explorer.view.value, name
+
+
+def test_generate_pressed_twice_runs_once(nano):
+    explorer = SamplingExplorer(nano, SHORT)
+    explorer.generate.click()
+    explorer.generate.click()
+    assert "a run is under way" in explorer.status.value
+    explorer.session.wait()
+    assert explorer.session.made is not None
+
+
+def test_stop_at_once_leaves_the_pipeline_as_it_was_and_the_next_run_is_the_same(nano, explorer):
+    scheduler, frames = nano.scheduler, explorer.session.made.frames
+    other = SamplingExplorer(nano, replace(SHORT, steps=50, sampler="dpm"))
+    other.generate.click()
+    other.stop.click()
+    other.session.wait()
+    assert "Stopped after step 1 of 50" in other.status.value and other.session.made is None
+    assert nano.scheduler is scheduler and not nano.transformer._forward_pre_hooks
+    assert np.array_equal(generated(SamplingExplorer(nano, SHORT)).session.made.frames, frames)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "sentence"),
+    [("prompt", "", "empty"), ("steps", 7, "does not divide 1000"), ("frames", 10, "frames"), ("height", 60, "height")],
+)
+def test_a_setting_that_cannot_work_is_a_sentence_and_the_controls_stay_usable(nano, field, value, sentence):
+    explorer = SamplingExplorer(nano, SHORT)
+    explorer.form.controls[field].value = value
+    generated(explorer)
+    assert 'role="alert"' in explorer.status.value and sentence in explorer.status.value
+    assert not explorer.generate.disabled
+
+
+def test_a_thousand_steps_are_recorded_at_twenty(nano):
+    kept = kept_steps(replace(SHORT, steps=1000))
+    assert len(kept) == 20 and kept[0] == 0 and kept[-1] == 999
+    assert kept_steps(SHORT) == [0, 1]
+
+
+def test_a_pinned_run_is_compared_with_the_next(nano, explorer):
+    explorer.scrubber.views.value = "compared"
+    explorer.pin.click()
+    explorer.form.controls["noise"].value = "mirrored"
+    generated(explorer)
+    assert alt(explorer.view) and 'role="alert"' not in explorer.view.value
+    explorer.form.controls["noise"].value = "as drawn"
+    generated(explorer)
+
+
+def test_without_a_pinned_run_the_comparison_says_what_to_do(nano):
+    explorer = generated(SamplingExplorer(nano, SHORT))
+    explorer.scrubber.views.value = "compared"
+    assert "press “Pin this run”" in explorer.view.value
+
+
+def test_the_copied_code_makes_the_run_and_the_picture_again(explorer, monkeypatch):
+    explorer.scrubber.views.value = "words"
+    shown, names = [], {}
+    monkeypatch.setattr("cogkit.show", shown.append, raising=False)
+    exec(explorer.code.value, names)
+    assert np.array_equal(names["made"].frames, explorer.session.made.frames)
+    assert [figure.alt for figure in shown] == alt(explorer.view)
+
+
+def test_a_saved_run_opens_again(explorer, tmp_path):
+    explorer.folder.value = str(tmp_path / "kept")
+    explorer.save.click()
+    explorer.session.wait()
+    assert "Saved: open" in explorer.status.value
+    with xr.open_zarr(tmp_path / "kept" / "trajectory.zarr", consolidated=False) as saved:
+        assert np.array_equal(saved["x0"], explorer.session.made.run["x0"])
+
+
+def test_what_goes_wrong_in_the_thread_is_told_and_frees_the_pipeline(nano):
+    told = []
+    session = Session(nano, on_end=told.append)
+    session.do(lambda: torch.zeros(2) @ torch.zeros(3))
+    session.wait()
+    assert isinstance(told[0], RuntimeError) and not BUSY.locked()
+
+
+def test_one_thing_runs_at_a_time(nano):
+    gate, session = threading.Event(), Session(nano)
+    session.do(gate.wait)
+    with pytest.raises(BusyError, match="press Stop"):
+        Session(nano).do(gate.wait)
+    gate.set()
+    session.wait()
+
+
+def test_every_control_has_a_label(explorer):
+    controls = [*explorer.form.controls.values(), *explorer.scrubber.controls.values(), explorer.folder, explorer.code]
+    assert all(control.description for control in controls)
