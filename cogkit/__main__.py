@@ -39,6 +39,8 @@ def _parser() -> argparse.ArgumentParser:
     generate.add_argument("--steps", type=int, default=20, help="a divisor of 1000 (default 20)")
     generate.add_argument("--guidance", type=float, default=6.0)
     generate.add_argument("--negative-prompt", default="")
+    generate.add_argument("--sampler", default="own", help="own (the checkpoint's, the default), ddim or dpm")
+    generate.add_argument("--dynamic-guidance", default="off", help='off (default), "as released" or "as intended"')
     generate.add_argument("--checkpoint", default="nano", help="nano, a pipeline folder or a hub id")
     generate.add_argument("--dtype", choices=["auto", "float32", "bfloat16"], default="auto")
     generate.add_argument("--out", type=Path, help="default: outputs/PROMPT-seed-N")
@@ -83,6 +85,8 @@ def _generate(chosen) -> None:
         chosen.width,
         chosen.steps,
         chosen.guidance,
+        chosen.sampler,
+        chosen.dynamic_guidance,
     )
     slug = re.sub(r"[^a-z0-9]+", "-", chosen.prompt.lower()).strip("-")[:60]
     folder = chosen.out or Path("outputs") / f"{slug}-seed-{chosen.seed}"
@@ -94,7 +98,9 @@ def _generate(chosen) -> None:
     if unknown:
         print(f"warning  the text encoder has never seen: {', '.join(unknown)}")
     size = f"{settings.frames} frames of {settings.height}x{settings.width}"
-    print(f"video    {size}, {settings.steps} steps, guidance {settings.guidance}, seed {settings.seed}")
+    steps = f"{settings.steps} steps" + (f" of {settings.sampler}" if settings.sampler != "own" else "")
+    rising = f" rising {settings.dynamic_guidance}" if settings.dynamic_guidance != "off" else ""
+    print(f"video    {size}, {steps}, guidance {settings.guidance}{rising}, seed {settings.seed}")
     pipe.set_progress_bar_config(disable=True)
     selectors = looks(pipe, settings)
     seconds = estimate_seconds(pipe, settings, *selectors), estimate_report_seconds()

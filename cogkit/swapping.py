@@ -1,4 +1,4 @@
-"""Put the readable twins in the place of diffusers' modules, in a pipeline that goes on working, and take them out again."""
+"""Put the readable twins in the place of diffusers' modules, in a pipeline that goes on working, and take them out."""
 
 from dataclasses import dataclass, field
 

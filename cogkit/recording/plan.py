@@ -29,7 +29,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Plan:
-    """`memory` and `disk` in bytes, `share` of the denoiser's work; `costs` has them by selector. Printing it is a table."""
+    """`memory` and `disk` in bytes, `share` of the denoiser's work; `costs` has them by selector. Printed, a table."""
 
     costs: tuple[Cost, ...]
     memory: int
@@ -78,7 +78,7 @@ def make_plan(selectors: Sequence, layout: Layout, sizes: Anatomy, to_disk: bool
 
 
 def denoiser_work(layout: Layout, sizes: Anatomy) -> int:
-    """Multiplications and additions of all blocks in all steps: projections and feed-forward 24 S D^2, attention 4 S^2 D."""
+    """Multiplications and additions of all blocks and steps: projections, feed-forward 24 S D^2, attention 4 S^2 D."""
     block = 24 * layout.tokens * sizes.width**2 + 4 * layout.tokens**2 * sizes.width
     return block * sizes.layers * layout.steps * layout.samples * len(layout.branches)
 

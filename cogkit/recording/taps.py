@@ -22,7 +22,7 @@ _boards: "weakref.WeakKeyDictionary[torch.nn.Module, Board]" = weakref.WeakKeyDi
 
 @contextmanager
 def visiting(pipe, *visitors: Visitor, prompt: str | list[str] | None = None):
-    """Within the block, the visitors see every run of `pipe`. `prompt` names the text when only embeddings are given."""
+    """Within the block, the visitors see every run of `pipe`. `prompt` names the text if only embeddings are given."""
     board = _boards.get(pipe.transformer)
     if board is None:
         board = _boards[pipe.transformer] = Board(pipe)

@@ -19,8 +19,8 @@ def ddim_step(
 ) -> Array:
     """Move `latents` from alpha_bar `level` to `next_level`, with x0 fixed.
 
-    Paper: arXiv:2010.02502, equation 12, the predicted noise written out as (latents - sqrt(level) x0) / sqrt(1 - level):
-    so it stays finite at level 0. `eta` is the paper's: 0 adds no noise, 1 adds as much as DDPM; then `noise` is needed.
+    Paper: arXiv:2010.02502, equation 12, with the predicted noise as (latents - sqrt(level) x0) / sqrt(1 - level),
+    so it stays finite at level 0. `eta` is the paper's: 0 adds no noise, 1 as much as DDPM; then `noise` is needed.
     Mirrors: CogVideoXDDIMScheduler.step, which takes eta and ignores it.
     """
     variance = eta**2 * (1 - next_level) / (1 - level) * (1 - level / next_level)  # sigma squared, equation 16

@@ -1,4 +1,4 @@
-"""CogVideoX's DPM: DPM-Solver++(2M), the stochastic kind. Two guesses of x0 make a better one; fresh noise each step."""
+"""CogVideoX's DPM: DPM-Solver++(2M), the stochastic kind. Two guesses of x0 make a better one; new noise each step."""
 
 from collections.abc import Iterator, Sequence
 
@@ -55,8 +55,8 @@ def dpm(
 ) -> Iterator[Step]:
     """Yield the Steps from pure noise to a video's latents; see `sample`.
 
-    Draws noise twice in a second-order step and uses the second draw, as CogVideoXDPMScheduler does: so a seed gives the
-    same video in both.
+    Draws noise twice in a second-order step and uses the second draw, as CogVideoXDPMScheduler does: so a seed gives
+    the same video in both.
     """
 
     def advance(before, latents, x0, level, next_level):

@@ -109,8 +109,9 @@ def next_timestep(
 ) -> int:
     """Where a step from `train_timestep` goes: the next rung of the ladder, CLEAN after the last.
 
-    Given `steps`, the rule as released: train_timestep - train_timesteps // steps, whatever the rungs are. The two agree
-    if `steps` divides `train_timesteps`; if not, the released rule drifts by up to one rung and may stop short of CLEAN.
+    Given `steps`, the rule as released: train_timestep - train_timesteps // steps, whatever the rungs are. The two
+    agree if `steps` divides `train_timesteps`; if not, the released rule drifts by up to one rung and may stop short
+    of CLEAN.
     """
     if steps is not None:
         return max(train_timestep - train_timesteps // steps, CLEAN)
