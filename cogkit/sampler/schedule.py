@@ -47,17 +47,9 @@ def cogvideox(snr_shift: int | float = 1.0, zero_terminal: bool = True) -> Sched
 
     `zero_terminal=False` leaves out the repair that makes the last level pure noise; no checkpoint was trained so.
     """
-    return Schedule.from_config(
-        {
-            "num_train_timesteps": 1000,
-            "beta_schedule": "scaled_linear",
-            "beta_start": 0.00085,
-            "beta_end": 0.012,
-            "snr_shift_scale": snr_shift,
-            "rescale_betas_zero_snr": zero_terminal,
-            "set_alpha_to_one": True,
-        }
-    )
+    betas = dict(num_train_timesteps=1000, beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012)
+    ends = dict(rescale_betas_zero_snr=zero_terminal, set_alpha_to_one=True)
+    return Schedule.from_config(betas | ends | dict(snr_shift_scale=snr_shift))
 
 
 def shift_snr(alpha_bar: Float[Tensor, " T"], shift: int | float) -> Float[Tensor, " T"]:

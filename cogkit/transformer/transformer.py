@@ -1,7 +1,5 @@
 """Noisy latents, text, a timestep -> v. The whole model on one page."""
 
-import json
-
 import torch
 from diffusers import CogVideoXTransformer3DModel
 from diffusers.configuration_utils import register_to_config
@@ -18,15 +16,14 @@ from cogkit.transformer.patch_embed import PatchEmbed
 from cogkit.transformer.patchify import patch_grid, unpatchify
 from cogkit.transformer.rope import Rotary
 from cogkit.transformer.timestep import TimestepEmbedding, sinusoid
-
-_LOADED_WITH = {"peft_config", "_hf_peft_config_loaded", "hf_quantizer", "is_quantized", "quantization_method"}
+from cogkit.twin import ModelTwin
 
 
 class ConfigError(ValueError):
     """A configuration, or an argument, that no released CogVideoX has."""
 
 
-class ExpertTransformer(CogVideoXTransformer3DModel):
+class ExpertTransformer(ModelTwin, CogVideoXTransformer3DModel):
     """CogVideoXTransformer3DModel, written again to be read; it takes the place of the original in any pipeline.
 
     It is a subclass for everything that is not arithmetic: loading, saving, offloading, quantising, LoRA and type
@@ -39,9 +36,9 @@ class ExpertTransformer(CogVideoXTransformer3DModel):
     - an odd height or width loses its last row or column in silence, in 1.0 (else PatchError).
     """
 
+    stock = CogVideoXTransformer3DModel
     _supports_gradient_checkpointing = False
     _no_split_modules = ["ExpertBlock", "PatchEmbed"]
-    as_released = False
 
     @register_to_config
     def __init__(
@@ -132,30 +129,5 @@ class ExpertTransformer(CogVideoXTransformer3DModel):
         value = torch.as_tensor(value, device=like.device).reshape(-1)
         return sinusoid(value, width, self.config.flip_sin_to_cos, self.config.freq_shift).to(like.dtype)
 
-    @classmethod
-    def from_stock(cls, stock: CogVideoXTransformer3DModel, as_released: bool = False) -> "ExpertTransformer":
-        """The twin of a running model. It has no weights of its own: the layers that hold them are the same objects.
-
-        So whatever sits on a layer comes along: a LoRA, a quantised weight, a hook of sequential offloading. What sits
-        on the whole model does not: call pipe.enable_model_cpu_offload() again after the swap. A LoRA that is loaded
-        later is the twin's alone.
-        """
-        with torch.device("meta"):
-            twin = cls.from_config(stock.config)
-        for name, module in list(twin.named_modules()):
-            for buffer in module._buffers:
-                setattr(module, buffer, stock.get_buffer(f"{name}.{buffer}"))
-            if module._parameters:
-                twin.set_submodule(name, stock.get_submodule(name))
-        for name in _LOADED_WITH & vars(stock).keys():
-            setattr(twin, name, getattr(stock, name))
-        twin.as_released = as_released
-        return twin.train(stock.training)
-
     def enable_cache(self, config) -> None:
         raise ConfigError("caches look for diffusers' own classes and would do nothing here; use them on the original")
-
-    def to_json_string(self) -> str:
-        """The saved config names the original class, so that a saved twin is an ordinary checkpoint."""
-        saved = json.loads(super().to_json_string()) | {"_class_name": CogVideoXTransformer3DModel.__name__}
-        return json.dumps(saved, indent=2, sort_keys=True) + "\n"

@@ -1,41 +1,34 @@
 """The whole VAE, in the place of `pipe.vae`: whole clips, streams of any length, tiles."""
 
 from collections.abc import Iterable, Iterator
-from math import log2
 
 import torch
 from diffusers import AutoencoderKLCogVideoX
-from diffusers.configuration_utils import ConfigMixin, register_to_config
-from diffusers.models.autoencoders.vae import AutoencoderMixin, DecoderOutput
+from diffusers.configuration_utils import register_to_config
+from diffusers.models.autoencoders.vae import DecoderOutput
 from diffusers.models.modeling_outputs import AutoencoderKLOutput
 from diffusers.models.modeling_utils import ModelMixin
 from diffusers.utils.accelerate_utils import apply_forward_hook
-from torch import Generator, nn
+from torch import nn
 
+from cogkit.twin import ModelTwin
 from cogkit.vae.decoder import Decoder
 from cogkit.vae.encoder import Encoder
-from cogkit.vae.passage import check_causal_frames, clip_through, cut, stream_through, without_gradients
+from cogkit.vae.passage import check_causal_frames, clip_through, cut, stream_through
 from cogkit.vae.posterior import Posterior
 from cogkit.vae.stream import Map, NewMap
 from cogkit.vae.tiling import Tiles, plan_tiles
-
-SETTINGS = (  # what can be switched on a finished VAE; not part of its config
-    *("use_slicing", "use_tiling", "num_latent_frames_batch_size", "num_sample_frames_batch_size"),
-    *(f"tile_{of}_min_{side}" for of in ("sample", "latent") for side in ("height", "width")),
-    *("tile_overlap_factor_height", "tile_overlap_factor_width"),
-)
 
 
 class VAEConfigError(ValueError):
     """A config that asks for what no CogVideoX VAE has."""
 
 
-class CausalVAE(ModelMixin, AutoencoderMixin, ConfigMixin):
-    """Video <-> latents: 4x in time, 8x in space. Mirrors: AutoencoderKLCogVideoX, name by name.
+class CausalVAE(ModelTwin, AutoencoderKLCogVideoX):
+    """Video <-> latents: 4x in time, 8x in space. AutoencoderKLCogVideoX, written again to be read.
 
-    A diffusers ModelMixin, so that a pipeline can move, offload and save it, and not a subclass of the stock class,
-    so that nothing it does is written elsewhere. Parameters, config and methods carry the names of the stock class, and
-    `save_pretrained` writes what the stock class loads. `from_pipe` lets only the stock class pass: give it `vae=`.
+    It is a subclass for everything that is not arithmetic: loading, saving, offloading, slicing, the switches of tiling
+    and type checks are diffusers' own. Neither the original's __init__ nor its encode or decode runs.
 
     Unlike the stock class it gives back every 4k + 1 frames as they came; `as_released = True` brings the stock
     behaviour back, bit by bit. A chunk's norms see that chunk only, so chunks are part of what is computed:
@@ -43,8 +36,9 @@ class CausalVAE(ModelMixin, AutoencoderMixin, ConfigMixin):
     Takes and gives unscaled latents; the pipeline multiplies by `config.scaling_factor`.
     """
 
+    stock = AutoencoderKLCogVideoX
     _no_split_modules = ["Resnet"]
-    as_released = False
+    _supports_gradient_checkpointing = False
 
     @register_to_config
     def __init__(
@@ -71,54 +65,17 @@ class CausalVAE(ModelMixin, AutoencoderMixin, ConfigMixin):
         use_post_quant_conv: bool = False,
         invert_scale_latents: bool = False,
     ):
-        super().__init__()
+        ModelMixin.__init__(self)
         if use_quant_conv or use_post_quant_conv or act_fn != "silu":
             raise VAEConfigError(
                 f"{act_fn=}, {use_quant_conv=}, {use_post_quant_conv=}: a CogVideoX VAE has 'silu' and no quant "
                 "convolutions; keep the stock AutoencoderKLCogVideoX for this checkpoint"
             )
-        sizes = (latent_channels, list(block_out_channels), layers_per_block, norm_num_groups, norm_eps)
-        self.encoder = Encoder(in_channels, *sizes, int(log2(temporal_compression_ratio)))
-        self.decoder = Decoder(out_channels, *sizes, int(log2(temporal_compression_ratio)))
-        self.use_slicing = self.use_tiling = False
+        self.encoder, self.decoder = Encoder(self.config), Decoder(self.config)
         self.num_latent_frames_batch_size, self.num_sample_frames_batch_size = 2, 8
-        self.tile_overlap_factor_height, self.tile_overlap_factor_width = 1 / 6, 1 / 5
-        self._set_tiles(sample_height // 2, sample_width // 2)
-
-    @classmethod
-    def from_stock(cls, stock: AutoencoderKLCogVideoX, as_released: bool = False) -> "CausalVAE":
-        """The twin of `stock`: the same parameters (not a copy of them), config, slicing and tiling."""
-        twin = _sharing(cls, stock)
-        twin.as_released = as_released
-        return twin
-
-    def to_stock(self) -> AutoencoderKLCogVideoX:
-        """The inverse of `from_stock`; shares the parameters too."""
-        return _sharing(AutoencoderKLCogVideoX, self)
-
-    def to_json_string(self) -> str:
-        """The config as it is saved: under the name of the stock class, which then loads it."""
-        return super().to_json_string().replace(f'"{type(self).__name__}"', f'"{AutoencoderKLCogVideoX.__name__}"')
-
-    def enable_tiling(
-        self,
-        tile_sample_min_height: int | None = None,
-        tile_sample_min_width: int | None = None,
-        tile_overlap_factor_height: float | None = None,
-        tile_overlap_factor_width: float | None = None,
-    ) -> None:
-        """From now on, pictures larger than a tile (pixels) go through in tiles that overlap by these shares."""
-        self.use_tiling = True
-        self._set_tiles(
-            tile_sample_min_height or self.tile_sample_min_height, tile_sample_min_width or self.tile_sample_min_width
-        )
-        self.tile_overlap_factor_height = tile_overlap_factor_height or self.tile_overlap_factor_height
-        self.tile_overlap_factor_width = tile_overlap_factor_width or self.tile_overlap_factor_width
-
-    def _set_tiles(self, height: int, width: int) -> None:
-        scale = 2 ** (len(self.config.block_out_channels) - 1)
-        self.tile_sample_min_height, self.tile_sample_min_width = height, width
-        self.tile_latent_min_height, self.tile_latent_min_width = int(height / scale), int(width / scale)
+        self.tile_sample_min_height, self.tile_sample_min_width = sample_height // 2, sample_width // 2
+        self.enable_tiling(tile_overlap_factor_height=1 / 6, tile_overlap_factor_width=1 / 5)
+        self.use_slicing = self.use_tiling = False
 
     @apply_forward_hook
     def encode(self, x: Map, return_dict: bool = True) -> AutoencoderKLOutput | tuple[Posterior]:
@@ -131,7 +88,7 @@ class CausalVAE(ModelMixin, AutoencoderMixin, ConfigMixin):
     @apply_forward_hook
     def decode(self, z: Map, return_dict: bool = True) -> DecoderOutput | tuple[NewMap]:
         """Latents -> pixels: t latent frames become 4 (t - 1) + 1."""
-        video = self._clip(self.decoder, z, growth=self._frames_per_latent)
+        video = self._clip(self.decoder, z)
         return DecoderOutput(sample=video) if return_dict else (video,)
 
     @apply_forward_hook
@@ -142,10 +99,8 @@ class CausalVAE(ModelMixin, AutoencoderMixin, ConfigMixin):
         `frames`, the length of the video, is only needed as released: StreamError without it. Raises SizeError at the
         end of a video that is not 4k + 1 frames long.
         """
-        fold = None if self.as_released else self._frames_per_latent
-        chunks = cut(pieces, self.num_sample_frames_batch_size, frames, self.as_released, fold)
-        network = without_gradients(self.encoder)
-        for moments in stream_through(network, chunks, self.as_released, self._tiles(self.encoder)):
+        fold = 1 if self.as_released else self._frames_per_latent
+        for moments in self._stream(self.encoder, pieces, frames, fold):
             yield Posterior(moments, self.as_released)
 
     @apply_forward_hook
@@ -154,15 +109,19 @@ class CausalVAE(ModelMixin, AutoencoderMixin, ConfigMixin):
 
         Yields 9, 8, 8, ... frames; laid end to end, they are what `decode` gives under no_grad, bit by bit.
         """
-        chunks = cut(pieces, self.num_latent_frames_batch_size, latent_frames, self.as_released)
-        network = without_gradients(self.decoder)
-        yield from stream_through(network, chunks, self.as_released, self._tiles(self.decoder))
+        yield from self._stream(self.decoder, pieces, latent_frames)
 
-    def _clip(self, network: nn.Module, x: Map, growth: int | None = None) -> NewMap:
-        size = self.num_sample_frames_batch_size if network is self.encoder else self.num_latent_frames_batch_size
-        clips = x.split(1) if self.use_slicing else [x]
-        done = [clip_through(network, clip, size, self.as_released, self._tiles(network), growth) for clip in clips]
-        return torch.cat(done) if len(done) > 1 else done[0]
+    def _stream(self, network: nn.Module, pieces: Iterable[Map], total: int | None, fold: int = 1) -> Iterator[NewMap]:
+        chunks = cut(pieces, self._chunk(network), total, self.as_released, fold)
+        unlinked = torch.no_grad()(network.__call__)  # gradients would tie every chunk to all chunks before it
+        return stream_through(unlinked, chunks, self.as_released, self._tiles(network))
+
+    def _clip(self, network: nn.Module, x: Map) -> NewMap:
+        how = self._chunk(network), self.as_released, self._tiles(network)
+        return torch.cat([clip_through(network, clip, *how) for clip in (x.split(1) if self.use_slicing else [x])])
+
+    def _chunk(self, network: nn.Module) -> int:
+        return self.num_sample_frames_batch_size if network is self.encoder else self.num_latent_frames_batch_size
 
     def _tiles(self, network: nn.Module) -> Tiles | None:
         pixels = (self.tile_sample_min_height, self.tile_sample_min_width)
@@ -174,24 +133,3 @@ class CausalVAE(ModelMixin, AutoencoderMixin, ConfigMixin):
     @property
     def _frames_per_latent(self) -> int:
         return int(self.config.temporal_compression_ratio)
-
-    def forward(
-        self, sample: Map, sample_posterior: bool = False, return_dict: bool = True, generator: Generator | None = None
-    ) -> DecoderOutput | tuple[NewMap]:
-        posterior = self.encode(sample).latent_dist
-        return self.decode(posterior.sample(generator) if sample_posterior else posterior.mode(), return_dict)
-
-
-def _sharing(cls: type[nn.Module], other: nn.Module) -> nn.Module:
-    """A `cls` with the very parameters of `other`: what changes or moves one, changes or moves both."""
-    with torch.device("meta"):
-        made = cls.from_config(other.config)
-    parameters = dict(other.named_parameters())
-    if parameters.keys() != dict(made.named_parameters()).keys():
-        raise VAEConfigError(f"{type(other).__name__} does not have the parameters that its config speaks of")
-    for name, parameter in parameters.items():
-        owner, _, leaf = name.rpartition(".")
-        setattr(made.get_submodule(owner), leaf, parameter)
-    for name in SETTINGS:
-        setattr(made, name, getattr(other, name))
-    return made.train(other.training)

@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "training": {"world", "clips", "checkpoints", "plots"},
     "widgets": {"plots", "vae", "sampler"},
 }
-EVERYONE_MAY = {"shapes", "jsonl"}
+EVERYONE_MAY = {"shapes", "jsonl", "twin"}
 
 
 def imports_of(path):
@@ -52,7 +52,7 @@ def test_files_have_at_most_200_lines():
 
 def test_the_whole_model_is_short_enough_for_one_sitting():
     files = [path for folder in ("vae", "transformer", "sampler") for path in (PACKAGE / folder).glob("*.py")]
-    assert sum(bool(line.strip()) for path in files for line in path.read_text().splitlines()) < 1800
+    assert sum(len(path.read_text().splitlines()) for path in files) < 1900
 
 
 def test_importing_cogkit_is_light():
