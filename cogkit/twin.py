@@ -8,8 +8,8 @@ from torch import nn
 LOADED = ("peft_config", "_hf_peft_config_loaded", "hf_quantizer", "is_quantized", "quantization_method")
 
 
-class WeightError(ValueError):
-    """A model that does not have the weights that its config speaks of."""
+class ConfigError(ValueError):
+    """A configuration, or an argument, that no released CogVideoX has, or weights that a config does not speak of."""
 
 
 class Twin:
@@ -35,7 +35,7 @@ class ModelTwin(Twin):
 
         Where we use torch's own layers, the layers are the very same objects, with all that sits on them: a LoRA, a
         quantised weight, a hook of sequential offloading. What sits on the whole model does not come along: call
-        pipe.enable_model_cpu_offload() again after the swap. Raises WeightError.
+        pipe.enable_model_cpu_offload() again after the swap. Raises ConfigError.
         """
         with torch.device("meta"):
             twin = cls.from_config(stock.config)
@@ -54,7 +54,7 @@ def _share(twin: nn.Module, path: str, ours: nn.Module, theirs: nn.Module) -> No
     for kind in ("_parameters", "_buffers"):
         found = getattr(theirs, kind)
         if found.keys() != getattr(ours, kind).keys():
-            raise WeightError(f"{path} has {sorted(found)}, not {sorted(getattr(ours, kind))}: not as its config says")
+            raise ConfigError(f"{path} has {sorted(found)}, not {sorted(getattr(ours, kind))}: not as its config says")
         getattr(ours, kind).update(found)
 
 

@@ -3,15 +3,12 @@
 from collections.abc import Iterator, Sequence
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from cogkit.sampler.guidance import Guidance
 from cogkit.sampler.loop import Denoise, Step, fresh_noise, sample
+from cogkit.sampler.prediction import Array
 from cogkit.sampler.schedule import Level, Schedule
 from cogkit.shapes import Latents
-
-Array = Float[Tensor, "..."]
 
 
 def ddim_step(
@@ -19,8 +16,8 @@ def ddim_step(
 ) -> Array:
     """Move `latents` from alpha_bar `level` to `next_level`, with x0 fixed.
 
-    Paper: arXiv:2010.02502, equation 12, the predicted noise written out as (latents - sqrt(level) x0) / sqrt(1 - level):
-    so it stays finite at level 0. `eta` is the paper's: 0 adds no noise, 1 adds as much as DDPM; then `noise` is needed.
+    Paper: arXiv:2010.02502, equation 12, the predicted noise written as (latents - sqrt(level) x0) / sqrt(1 - level),
+    so it stays finite at level 0. `eta` is the paper's: 0 adds no noise, 1 as much as DDPM; then `noise` is needed.
     Mirrors: CogVideoXDDIMScheduler.step, which takes eta and ignores it.
     """
     variance = eta**2 * (1 - next_level) / (1 - level) * (1 - level / next_level)  # sigma squared, equation 16

@@ -1,17 +1,14 @@
-"""CogVideoX's DPM: DPM-Solver++(2M), the stochastic kind. Two guesses of x0 make a better one; fresh noise each step."""
+"""CogVideoX's DPM: DPM-Solver++(2M), the stochastic kind. Two guesses of x0 make a better one; new noise each step."""
 
 from collections.abc import Iterator, Sequence
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from cogkit.sampler.guidance import Guidance
 from cogkit.sampler.loop import Denoise, Step, fresh_noise, sample
+from cogkit.sampler.prediction import Array
 from cogkit.sampler.schedule import Level, Schedule
 from cogkit.shapes import Latents
-
-Array = Float[Tensor, "..."]
 
 
 def log_snr(level: Level) -> Level:
@@ -55,8 +52,8 @@ def dpm(
 ) -> Iterator[Step]:
     """Yield the Steps from pure noise to a video's latents; see `sample`.
 
-    Draws noise twice in a second-order step and uses the second draw, as CogVideoXDPMScheduler does: so a seed gives the
-    same video in both.
+    Draws noise twice in a second-order step and uses the second draw, as CogVideoXDPMScheduler does: so a seed gives
+    the same video in both.
     """
 
     def advance(before, latents, x0, level, next_level):

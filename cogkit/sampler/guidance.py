@@ -20,11 +20,11 @@ def constant(scale: int | float) -> Guidance:
 
 
 def dynamic(scale: int | float, power: int | float = 5.0, as_released: bool = False) -> Guidance:
-    """From 1 at the first step up to almost 1 + scale at the last, late and steeply: 1 + scale (1 - cos(pi p^power)) / 2.
+    """From 1 at the first step to almost 1 + scale at the last, late and steeply: 1 + scale (1 - cos(pi p^power)) / 2.
 
-    p = step / steps was meant. Released is p = (steps - train_timestep) / steps, a difference of two units: it runs from
-    -19 to 0.6, and the cosine of its fifth power is an arbitrary but fixed sequence. The authors noticed and kept it,
-    since that wave happens to avoid over-exposure (github.com/zai-org/CogVideo/issues/267).
+    p = step / steps was meant. Released is p = (steps - train_timestep) / steps, a difference of two units: it runs
+    from -19 to 0.6, and the cosine of its fifth power is an arbitrary but fixed sequence. The authors noticed and kept
+    it, since that wave happens to avoid over-exposure (github.com/zai-org/CogVideo/issues/267).
     Mirrors: CogVideoXPipeline.__call__(use_dynamic_cfg=True) as released; DynamicCFG of the original code as intended.
     """
 

@@ -57,7 +57,7 @@ def x0_from(kind: str, latents: Array, answer: Array, alpha_bar: Array, as_relea
         raise PredictionError(f"prediction_type={kind!r} is unknown; use v_prediction, sample or epsilon")
     if not as_released and not alpha_bar.all():
         raise PredictionError(
-            "prediction_type='epsilon' cannot start at alpha_bar=0: noise predicted in pure noise says nothing about x0; "
-            "use v_prediction, or a schedule without rescale_betas_zero_snr"
+            "prediction_type='epsilon' cannot start at alpha_bar=0: noise predicted in pure noise says nothing about "
+            "x0; use v_prediction, or a schedule without rescale_betas_zero_snr"
         )
     return x0_from_noise(latents, answer, alpha_bar)

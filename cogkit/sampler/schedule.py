@@ -11,7 +11,6 @@ from torch import Tensor
 
 Level = Float[Tensor, ""]  # one alpha_bar: the share of signal in the latents' variance, 1 (clean) .. 0 (pure noise)
 CLEAN = -1  # the train_timestep below 0: where the last step goes
-SPACINGS = ("trailing", "linspace", "leading")
 
 
 class ScheduleError(ValueError):
@@ -92,7 +91,7 @@ def spaced_timesteps(
     elif spacing == "leading":
         ladder = np.arange(steps)[::-1] * (train_timesteps // steps) + offset
     else:
-        raise ScheduleError(f"spacing={spacing!r} is unknown; use one of {', '.join(SPACINGS)}")
+        raise ScheduleError(f"spacing={spacing!r} is unknown; use trailing, linspace or leading")
     return ladder.tolist()
 
 
@@ -101,8 +100,9 @@ def next_timestep(
 ) -> int:
     """Where a step from `train_timestep` goes: the next rung of the ladder, CLEAN after the last.
 
-    Given `steps`, the rule as released: train_timestep - train_timesteps // steps, whatever the rungs are. The two agree
-    if `steps` divides `train_timesteps`; if not, the released rule drifts by up to one rung and may stop short of CLEAN.
+    Given `steps`, the rule as released: train_timestep - train_timesteps // steps, whatever the rungs are. The two
+    agree if `steps` divides `train_timesteps`; if not, the released rule drifts by up to one rung and may stop short
+    of CLEAN.
     """
     if steps is not None:
         return max(train_timestep - train_timesteps // steps, CLEAN)
@@ -121,6 +121,4 @@ def _betas(config: Mapping) -> Float[Tensor, " T"]:
     if kind == "squaredcos_cap_v2":  # arXiv:2102.09672, equation 17
         cosine = [math.cos((i / count + 0.008) / 1.008 * math.pi / 2) ** 2 for i in range(count + 1)]
         return torch.tensor([min(1 - after / now, 0.999) for now, after in zip(cosine, cosine[1:], strict=False)])
-    raise ScheduleError(
-        f"beta_schedule={kind!r} is unknown; use scaled_linear (as released), linear, squaredcos_cap_v2"
-    )
+    raise ScheduleError(f"beta_schedule={kind!r} is unknown; use scaled_linear, linear or squaredcos_cap_v2")

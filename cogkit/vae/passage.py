@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import torch
 
-from cogkit.shapes import SizeError
+from cogkit.shapes import check_frames
 from cogkit.vae.stream import Map, NewMap, Stream
 from cogkit.vae.tiling import Tiles, tiled
 
@@ -32,10 +32,10 @@ def cut(pieces: Iterable[Map], size: int, total: int | None, as_released: bool, 
         held = piece if held is None else torch.cat([held, piece], dim=2)
         while held.shape[2] >= length:
             chunk, held, seen, length = held[:, :, :length], held[:, :, length:], seen + length, size
-            check_causal_frames(seen, fold)
+            check_frames(seen, fold)
             yield chunk
     if held is not None and held.shape[2]:
-        check_causal_frames(seen + held.shape[2], fold)
+        check_frames(seen + held.shape[2], fold)
         yield held
 
 
@@ -58,14 +58,3 @@ def clip_through(network: Network, x: Map, size: int, as_released: bool, tiles: 
     if tiles and tiles.are_smaller_than(x):
         return tiled(x, lambda tile, _: clip_through(network, tile, size, as_released), tiles)
     return torch.cat([*stream_through(network, cut([x], size, x.shape[2], as_released), as_released)], dim=2)
-
-
-def check_causal_frames(frames: int, multiple: int) -> None:
-    """Refuse a number of frames that is not frame 0 and whole groups of `multiple`."""
-    if frames < 1 or frames % multiple != 1 % multiple:
-        below = max(1, (frames - 1) // multiple * multiple + 1)
-        near = f"{below} or {below + multiple}" if frames > 1 else f"1 or {1 + multiple}"
-        raise SizeError(
-            f"frames={frames} does not fit: frame 0 stands alone and every {multiple} later ones share a latent "
-            f"frame; use {near}"
-        )

@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "sampler": set(),
     "localisation": {"world", "recording", "interventions", "clips"},
     "training": {"world", "clips", "checkpoints", "plots"},
-    "widgets": {"plots", "vae", "sampler"},
+    "widgets": {"plots", "reach", "sampler"},
 }
 EVERYONE_MAY = {"shapes", "jsonl", "twin"}
 
@@ -52,7 +52,7 @@ def test_files_have_at_most_200_lines():
 
 def test_the_whole_model_is_short_enough_for_one_sitting():
     files = [path for folder in ("vae", "transformer", "sampler") for path in (PACKAGE / folder).glob("*.py")]
-    assert sum(len(path.read_text().splitlines()) for path in files) < 1900
+    assert sum(len(path.read_text().splitlines()) for path in files) < 1800
 
 
 def test_importing_cogkit_is_light():

@@ -7,7 +7,6 @@ from cogkit.sampler.prediction import (
     noise_from_v,
     v_from_x0_noise,
     x0_from,
-    x0_from_noise,
     x0_from_v,
 )
 
