@@ -13,7 +13,7 @@ _HOME = {
     "Settings": "generation",
     "generate": "generation",
     "decode": "generation",
-    "fit_preview": "vae.preview",
+    "fit_preview": "preview",
     "record": "recording.record",
     "maps": "recording.selectors",
     "concepts": "recording.concepts",

@@ -10,9 +10,9 @@ from diffusers import CogVideoXPipeline
 from cogkit import plots
 from cogkit.generation import Generation, Settings, decode
 from cogkit.plots.figure import Picture, png
+from cogkit.preview import fit_preview
 from cogkit.recording.selectors import acts, maps
 from cogkit.recording.tokens import text_slots
-from cogkit.vae.preview import fit_preview
 from cogkit.world.vocabulary import SHAPES
 
 WORDS = 5  # that get a map

@@ -46,16 +46,17 @@ def time_shares(frames: int, ranks: int, past_frames: int = 2) -> list[range]:
     return [range(1 + rank * share if rank else 0, 1 + (rank + 1) * share) for rank in range(ranks)]
 
 
-def check_frames(frames: int) -> None:
-    """Refuse a frame count that stock diffusers would not give back.
+def check_frames(frames: int, multiple: int = 2 * TEMPORAL) -> None:
+    """Refuse a frame count that the VAE would not give back.
 
-    Its VAE takes "odd chunk" for "contains frame 0": only 8k+1 frames survive the round trip (5 would return as 8).
+    Frame 0 stands alone, later ones go in groups of four: 4k+1 (`multiple=TEMPORAL`). The stock VAE takes "odd chunk"
+    for "contains frame 0", so of these only 8k+1 survive its round trip (5 would return as 8).
     Raises SizeError with the two nearest counts that work.
     """
-    if frames < 1 or frames % 8 != 1:
-        below = max(1, (frames - 1) // 8 * 8 + 1)
-        near = f"{below} or {below + 8}" if frames > 1 else "1 or 9"
-        raise SizeError(f"frames={frames} does not fit: the VAE gives back only 8k+1 frames; use {near}")
+    if frames < 1 or (frames - 1) % multiple:
+        below = max(1, (frames - 1) // multiple * multiple + 1)
+        near = f"{below} or {below + multiple}" if frames > 1 else f"1 or {1 + multiple}"
+        raise SizeError(f"frames={frames} does not fit: the VAE gives back only {multiple}k+1 frames; use {near}")
 
 
 def check_size(height: int, width: int) -> None:

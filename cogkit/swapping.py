@@ -6,12 +6,12 @@ from accelerate.hooks import add_hook_to_module, remove_hook_from_module
 from diffusers import AutoencoderKLCogVideoX, CogVideoXTransformer3DModel, DiffusionPipeline
 from torch import nn
 
-from cogkit.sampler.schedulers import Twin, scheduler_twin
+from cogkit.sampler.schedulers import scheduler_twin
 from cogkit.transformer.transformer import ExpertTransformer
+from cogkit.twin import LOADED, Twin, copy_switches
 from cogkit.vae.autoencoder import CausalVAE
 
 MODELS = {"vae": (AutoencoderKLCogVideoX, CausalVAE), "transformer": (CogVideoXTransformer3DModel, ExpertTransformer)}
-LOADED = ("peft_config", "_hf_peft_config_loaded")  # where a model notes its LoRA layers
 
 
 class SwapError(ValueError):
@@ -83,7 +83,7 @@ def swap(
 
 
 def _check(name: str, stock) -> None:
-    if isinstance(stock, CausalVAE | ExpertTransformer | Twin):
+    if isinstance(stock, Twin):
         raise SwapError(f"the {name} is a twin already; undo that swap first, or leave it with {name}=False")
     if name not in MODELS:
         return
@@ -103,7 +103,6 @@ def _model_twin(stock: nn.Module, twin_class: type, as_released: bool) -> tuple[
         raise
     ours = dict(twin.named_modules())
     shared = [path for path, module in stock.named_modules() if ours.get(path) is module]
-    _copy_switches(stock, twin)
     _give_hooks(hooks, twin)
     return twin, shared
 
@@ -122,14 +121,7 @@ def _move_back(twin: nn.Module, stock: nn.Module, shared: list[str]) -> None:
     for note in LOADED:
         vars(stock).pop(note, None)
         vars(stock).update({note: vars(twin)[note]} if note in vars(twin) else {})
-    _copy_switches(twin, stock)
-
-
-def _copy_switches(source: nn.Module, target: nn.Module) -> None:
-    """training, use_tiling, tile sizes and the like: the plain values that both have."""
-    for name, value in vars(source).items():
-        if isinstance(value, bool | int | float) and name in vars(target) and name not in LOADED:
-            setattr(target, name, value)
+    copy_switches(twin, stock)
 
 
 def _take_hooks(model: nn.Module) -> dict[str, object]:

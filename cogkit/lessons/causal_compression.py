@@ -107,14 +107,15 @@ def frames_seen(resnets: int) -> int:
 
 
 def _test_frames_seen(answer):
-    from cogkit.vae.encoder import Encoder
+    from cogkit.vae.autoencoder import CausalVAE
     from cogkit.vae.stream import Stream
 
     for resnets, last in ((1, 27), (2, 38)):
         seen = answer(resnets)
         with torch.random.fork_rng():
             torch.manual_seed(0)
-            encoder = Encoder(3, 1, [2, 2, 2, 2], resnets, 1, 1e-6, 2).double()
+            sizes = {"block_out_channels": [2] * 4, "latent_channels": 1, "norm_num_groups": 1}
+            encoder = CausalVAE(layers_per_block=resnets, **sizes).encoder.double()
         for norm in [m for m in encoder.modules() if isinstance(m, torch.nn.GroupNorm)]:
             norm.forward = lambda x, stream: x  # what is left are convolutions
         clip = torch.rand(1, 3, 4 * last + 1, 8, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)

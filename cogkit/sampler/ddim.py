@@ -3,15 +3,12 @@
 from collections.abc import Iterator, Sequence
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from cogkit.sampler.guidance import Guidance
 from cogkit.sampler.loop import Denoise, Step, fresh_noise, sample
+from cogkit.sampler.prediction import Array
 from cogkit.sampler.schedule import Level, Schedule
 from cogkit.shapes import Latents
-
-Array = Float[Tensor, "..."]
 
 
 def ddim_step(

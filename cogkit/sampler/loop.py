@@ -12,9 +12,8 @@ from cogkit.sampler.prediction import noise_from_v, x0_from_v
 from cogkit.sampler.schedule import Level, Schedule, next_timestep
 from cogkit.shapes import Latents
 
-Denoise = Callable[
-    [Tensor, int], Tensor | tuple[Tensor, Tensor]
-]  # (latents, train_timestep) -> v, or the pair to guide
+# (latents, train_timestep) -> v, or the pair to guide
+Denoise = Callable[[Tensor, int], Tensor | tuple[Tensor, Tensor]]
 
 
 class DenoiseError(ValueError):

@@ -43,21 +43,6 @@ def x0_from_noise(latents: Array, noise: Array, alpha_bar: Array) -> Array:
     return (latents - (1 - alpha_bar).sqrt() * noise) / alpha_bar.sqrt()
 
 
-def noise_from_x0(latents: Array, x0: Array, alpha_bar: Array) -> Array:
-    """The noise, given the clean latents. At alpha_bar = 1 there is none to find: infinite or nan."""
-    return (latents - alpha_bar.sqrt() * x0) / (1 - alpha_bar).sqrt()
-
-
-def v_from_x0(latents: Array, x0: Array, alpha_bar: Array) -> Array:
-    """Inverse of x0_from_v; undefined at alpha_bar = 1."""
-    return (alpha_bar.sqrt() * latents - x0) / (1 - alpha_bar).sqrt()
-
-
-def v_from_noise(latents: Array, noise: Array, alpha_bar: Array) -> Array:
-    """Inverse of noise_from_v; undefined at alpha_bar = 0."""
-    return (noise - (1 - alpha_bar).sqrt() * latents) / alpha_bar.sqrt()
-
-
 def x0_from(kind: str, latents: Array, answer: Array, alpha_bar: Array, as_released: bool = False) -> Array:
     """The clean latents from a network trained to answer with `kind`, diffusers' prediction_type.
 

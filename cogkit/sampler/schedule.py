@@ -11,7 +11,6 @@ from torch import Tensor
 
 Level = Float[Tensor, ""]  # one alpha_bar: the share of signal in the latents' variance, 1 (clean) .. 0 (pure noise)
 CLEAN = -1  # the train_timestep below 0: where the last step goes
-SPACINGS = ("trailing", "linspace", "leading")
 
 
 class ScheduleError(ValueError):
@@ -47,17 +46,9 @@ def cogvideox(snr_shift: int | float = 1.0, zero_terminal: bool = True) -> Sched
 
     `zero_terminal=False` leaves out the repair that makes the last level pure noise; no checkpoint was trained so.
     """
-    return Schedule.from_config(
-        {
-            "num_train_timesteps": 1000,
-            "beta_schedule": "scaled_linear",
-            "beta_start": 0.00085,
-            "beta_end": 0.012,
-            "snr_shift_scale": snr_shift,
-            "rescale_betas_zero_snr": zero_terminal,
-            "set_alpha_to_one": True,
-        }
-    )
+    betas = dict(num_train_timesteps=1000, beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012)
+    ends = dict(rescale_betas_zero_snr=zero_terminal, set_alpha_to_one=True)
+    return Schedule.from_config(betas | ends | dict(snr_shift_scale=snr_shift))
 
 
 def shift_snr(alpha_bar: Float[Tensor, " T"], shift: int | float) -> Float[Tensor, " T"]:
@@ -100,7 +91,7 @@ def spaced_timesteps(
     elif spacing == "leading":
         ladder = np.arange(steps)[::-1] * (train_timesteps // steps) + offset
     else:
-        raise ScheduleError(f"spacing={spacing!r} is unknown; use one of {', '.join(SPACINGS)}")
+        raise ScheduleError(f"spacing={spacing!r} is unknown; use trailing, linspace or leading")
     return ladder.tolist()
 
 
@@ -130,6 +121,4 @@ def _betas(config: Mapping) -> Float[Tensor, " T"]:
     if kind == "squaredcos_cap_v2":  # arXiv:2102.09672, equation 17
         cosine = [math.cos((i / count + 0.008) / 1.008 * math.pi / 2) ** 2 for i in range(count + 1)]
         return torch.tensor([min(1 - after / now, 0.999) for now, after in zip(cosine, cosine[1:], strict=False)])
-    raise ScheduleError(
-        f"beta_schedule={kind!r} is unknown; use scaled_linear (as released), linear, squaredcos_cap_v2"
-    )
+    raise ScheduleError(f"beta_schedule={kind!r} is unknown; use scaled_linear, linear or squaredcos_cap_v2")

@@ -1,7 +1,5 @@
 """The samplers as diffusers schedulers, to stand in `pipe.scheduler`. All arithmetic is in the other files."""
 
-import json
-
 import torch
 from diffusers import CogVideoXDDIMScheduler, CogVideoXDPMScheduler
 from diffusers.schedulers.scheduling_ddim_cogvideox import DDIMSchedulerOutput
@@ -11,38 +9,26 @@ from cogkit.sampler.ddim import ddim_step
 from cogkit.sampler.dpm import dpm_step
 from cogkit.sampler.prediction import add_noise, v_from_x0_noise, x0_from
 from cogkit.sampler.schedule import Level, Schedule, ScheduleError, next_timestep, spaced_timesteps
+from cogkit.twin import Twin
 
 
-class Twin:
+class SchedulerTwin(Twin):
     """What both twins share. They subclass what they mirror: pipelines choose how to call a scheduler by its class."""
-
-    as_released = False
 
     @classmethod
     def from_stock(cls, scheduler, as_released: bool = False):
         """The twin with the config of a diffusers scheduler. `as_released` keeps the faults (docs/quirks.md)."""
         twin = cls.from_config(scheduler.config)
         twin.as_released = as_released
-        twin.schedule = Schedule.from_config(scheduler.config)
-        twin.alphas_cumprod, twin.final_alpha_cumprod = twin.schedule.alpha_bar, twin.schedule.final
+        schedule = Schedule.from_config(scheduler.config)
+        twin.alphas_cumprod, twin.final_alpha_cumprod = schedule.alpha_bar, schedule.final
         return twin
 
     def set_timesteps(self, num_inference_steps: int, device: str | torch.device | None = None) -> None:
-        config = self.config
-        ladder = spaced_timesteps(
-            num_inference_steps,
-            config.timestep_spacing,
-            config.num_train_timesteps,
-            config.steps_offset,
-            self.as_released,
-        )
-        self.num_inference_steps, self._ladder = num_inference_steps, ladder
-        self.timesteps = torch.tensor(ladder).to(device)
-
-    def to_json_string(self) -> str:
-        """The saved config names the original class, so that a saved twin is an ordinary scheduler."""
-        saved = json.loads(super().to_json_string()) | {"_class_name": self.stock.__name__}
-        return json.dumps(saved, indent=2, sort_keys=True) + "\n"
+        c, self.num_inference_steps = self.config, num_inference_steps
+        how = c.timestep_spacing, c.num_train_timesteps, c.steps_offset, self.as_released
+        self._ladder = spaced_timesteps(num_inference_steps, *how)
+        self.timesteps = torch.tensor(self._ladder).to(device)
 
     def add_noise(self, original_samples, noise, timesteps):
         return add_noise(original_samples, noise, self._levels(original_samples, timesteps))
@@ -65,7 +51,7 @@ class Twin:
         return self.alphas_cumprod[t], self.alphas_cumprod[to] if to >= 0 else self.final_alpha_cumprod, to
 
 
-class DDIM(Twin, CogVideoXDDIMScheduler):
+class DDIM(SchedulerTwin, CogVideoXDDIMScheduler):
     """Mirrors: CogVideoXDDIMScheduler. As released, `eta` and `variance_noise` are accepted and ignored."""
 
     stock = CogVideoXDDIMScheduler
@@ -90,7 +76,7 @@ class DDIM(Twin, CogVideoXDDIMScheduler):
         return DDIMSchedulerOutput(stepped, x0) if return_dict else (stepped, x0)
 
 
-class DPM(Twin, CogVideoXDPMScheduler):
+class DPM(SchedulerTwin, CogVideoXDPMScheduler):
     """Mirrors: CogVideoXDPMScheduler. `eta` is accepted because pipelines pass it; DPM always adds its noise.
 
     As released, `return_dict=True` is ignored in first-order steps.

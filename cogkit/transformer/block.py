@@ -33,12 +33,8 @@ class ExpertBlock(nn.Module):
         video, text = hidden_states, encoder_hidden_states
 
         normed = self.norm1(video, text, temb)
-        for_video, for_text = self.attn1(
-            hidden_states=normed.video,
-            encoder_hidden_states=normed.text,
-            image_rotary_emb=image_rotary_emb,
-            **(attention_kwargs or {}),
-        )
+        streams = {"hidden_states": normed.video, "encoder_hidden_states": normed.text}
+        for_video, for_text = self.attn1(**streams, image_rotary_emb=image_rotary_emb, **(attention_kwargs or {}))
         video = video + normed.video_gate * for_video
         text = text + normed.text_gate * for_text
 

@@ -21,9 +21,8 @@ class FeedForward(nn.Module):
 
     def __init__(self, width: int, dropout: float = 0.0):
         super().__init__()
-        inner = 4 * width
-        layers = [Widen(width, inner), nn.Dropout(dropout), nn.Linear(inner, width), nn.Dropout(dropout)]
-        self.net = nn.ModuleList(layers)
+        widen, narrow = Widen(width, 4 * width), nn.Linear(4 * width, width)
+        self.net = nn.ModuleList([widen, nn.Dropout(dropout), narrow, nn.Dropout(dropout)])
 
     def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
         for layer in self.net:

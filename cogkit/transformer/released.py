@@ -1,5 +1,8 @@
 """The released checkpoints, as data: what differs from ExpertTransformer's defaults, which are the 2B's.
 
+That is 30 blocks of width 1920 (30 heads of 64), timesteps as 512 numbers, 226 text tokens of T5's width 4096, and
+patches of 2 x 2 for latents of 16 x 60 x 90. I2V has 32 channels: the image's latents lie beside the noisy ones.
+`sample_frames` counts pixel frames, although `sample_height` and `sample_width` count latent pixels.
 The latent height and width of 1.5 bound the table of positions of the reference, not the video; files differ in them.
 """
 

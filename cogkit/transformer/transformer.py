@@ -1,6 +1,6 @@
 """Noisy latents, text, a timestep -> v. The whole model on one page."""
 
-import json
+from functools import wraps
 
 import torch
 from diffusers import CogVideoXTransformer3DModel
@@ -18,15 +18,10 @@ from cogkit.transformer.patch_embed import PatchEmbed
 from cogkit.transformer.patchify import patch_grid, unpatchify
 from cogkit.transformer.rope import Rotary
 from cogkit.transformer.timestep import TimestepEmbedding, sinusoid
-
-_LOADED_WITH = {"peft_config", "_hf_peft_config_loaded", "hf_quantizer", "is_quantized", "quantization_method"}
-
-
-class ConfigError(ValueError):
-    """A configuration, or an argument, that no released CogVideoX has."""
+from cogkit.twin import ConfigError, ModelTwin
 
 
-class ExpertTransformer(CogVideoXTransformer3DModel):
+class ExpertTransformer(ModelTwin, CogVideoXTransformer3DModel):
     """CogVideoXTransformer3DModel, written again to be read; it takes the place of the original in any pipeline.
 
     It is a subclass for everything that is not arithmetic: loading, saving, offloading, quantising, LoRA and type
@@ -39,57 +34,29 @@ class ExpertTransformer(CogVideoXTransformer3DModel):
     - an odd height or width loses its last row or column in silence, in 1.0 (else PatchError).
     """
 
+    stock = CogVideoXTransformer3DModel
     _supports_gradient_checkpointing = False
     _no_split_modules = ["ExpertBlock", "PatchEmbed"]
-    as_released = False
 
     @register_to_config
-    def __init__(
-        self,
-        num_attention_heads: int = 30,
-        attention_head_dim: int = 64,
-        in_channels: int = 16,  # 32 for image-to-video: the image's latents lie beside the noisy ones
-        out_channels: int = 16,
-        flip_sin_to_cos: bool = True,
-        freq_shift: int | float = 0,
-        time_embed_dim: int = 512,
-        ofs_embed_dim: int | None = None,
-        text_embed_dim: int = 4096,
-        num_layers: int = 30,
-        dropout: float = 0.0,
-        attention_bias: bool = True,
-        sample_width: int = 90,  # latent pixels
-        sample_height: int = 60,
-        sample_frames: int = 49,  # pixel frames, although the other two count latents: 13 latent frames
-        patch_size: int = 2,
-        patch_size_t: int | None = None,  # None is 1.0, 2 is 1.5
-        temporal_compression_ratio: int = 4,
-        max_text_seq_length: int = 226,
-        activation_fn: str = "gelu-approximate",
-        timestep_activation_fn: str = "silu",
-        norm_elementwise_affine: bool = True,
-        norm_eps: float = 1e-5,
-        spatial_interpolation_scale: int | float = 1.875,
-        temporal_interpolation_scale: int | float = 1.0,
-        use_rotary_positional_embeddings: bool = False,
-        use_learned_positional_embeddings: bool = False,
-        patch_bias: bool = True,
-    ):
+    @wraps(CogVideoXTransformer3DModel.__init__)  # so the config is its config, with its names and defaults
+    def __init__(self, *_, **__):
         ModelMixin.__init__(self)
-        if (activation_fn, timestep_activation_fn) != ("gelu-approximate", "silu"):
-            found = f"{activation_fn=}, {timestep_activation_fn=}"
+        c = self.config
+        if (c.activation_fn, c.timestep_activation_fn) != ("gelu-approximate", "silu"):
+            found = f"{c.activation_fn=}, {c.timestep_activation_fn=}"
             raise ConfigError(f"{found}: all have 'gelu-approximate' and 'silu'; use these, or diffusers' class")
-        if use_learned_positional_embeddings and not use_rotary_positional_embeddings:
+        if c.use_learned_positional_embeddings and not c.use_rotary_positional_embeddings:
             raise ConfigError("learned positions come with RoPE; set use_rotary_positional_embeddings=True too")
-        width = num_attention_heads * attention_head_dim
-        self.patch_embed = PatchEmbed(self.config)
-        self.embedding_dropout = nn.Dropout(dropout)
-        self.time_embedding = TimestepEmbedding(width, time_embed_dim)
-        self.ofs_embedding = TimestepEmbedding(ofs_embed_dim, ofs_embed_dim) if ofs_embed_dim else None
-        self.transformer_blocks = nn.ModuleList(ExpertBlock(self.config) for _ in range(num_layers))
-        self.norm_final = nn.LayerNorm(width, norm_eps, norm_elementwise_affine)
-        self.norm_out = FinalAdaLN(time_embed_dim, width, norm_elementwise_affine, norm_eps)
-        self.proj_out = nn.Linear(width, out_channels * (patch_size_t or 1) * patch_size**2)
+        width = c.num_attention_heads * c.attention_head_dim
+        self.patch_embed = PatchEmbed(c)
+        self.embedding_dropout = nn.Dropout(c.dropout)
+        self.time_embedding = TimestepEmbedding(width, c.time_embed_dim)
+        self.ofs_embedding = TimestepEmbedding(c.ofs_embed_dim, c.ofs_embed_dim) if c.ofs_embed_dim else None
+        self.transformer_blocks = nn.ModuleList(ExpertBlock(c) for _ in range(c.num_layers))
+        self.norm_final = nn.LayerNorm(width, c.norm_eps, c.norm_elementwise_affine)
+        self.norm_out = FinalAdaLN(c.time_embed_dim, width, c.norm_elementwise_affine, c.norm_eps)
+        self.proj_out = nn.Linear(width, c.out_channels * (c.patch_size_t or 1) * c.patch_size**2)
 
     @apply_lora_scale("attention_kwargs")
     def forward(
@@ -132,30 +99,5 @@ class ExpertTransformer(CogVideoXTransformer3DModel):
         value = torch.as_tensor(value, device=like.device).reshape(-1)
         return sinusoid(value, width, self.config.flip_sin_to_cos, self.config.freq_shift).to(like.dtype)
 
-    @classmethod
-    def from_stock(cls, stock: CogVideoXTransformer3DModel, as_released: bool = False) -> "ExpertTransformer":
-        """The twin of a running model. It has no weights of its own: the layers that hold them are the same objects.
-
-        So whatever sits on a layer comes along: a LoRA, a quantised weight, a hook of sequential offloading. What sits
-        on the whole model does not: call pipe.enable_model_cpu_offload() again after the swap. A LoRA that is loaded
-        later is the twin's alone.
-        """
-        with torch.device("meta"):
-            twin = cls.from_config(stock.config)
-        for name, module in list(twin.named_modules()):
-            for buffer in module._buffers:
-                setattr(module, buffer, stock.get_buffer(f"{name}.{buffer}"))
-            if module._parameters:
-                twin.set_submodule(name, stock.get_submodule(name))
-        for name in _LOADED_WITH & vars(stock).keys():
-            setattr(twin, name, getattr(stock, name))
-        twin.as_released = as_released
-        return twin.train(stock.training)
-
     def enable_cache(self, config) -> None:
         raise ConfigError("caches look for diffusers' own classes and would do nothing here; use them on the original")
-
-    def to_json_string(self) -> str:
-        """The saved config names the original class, so that a saved twin is an ordinary checkpoint."""
-        saved = json.loads(super().to_json_string()) | {"_class_name": CogVideoXTransformer3DModel.__name__}
-        return json.dumps(saved, indent=2, sort_keys=True) + "\n"

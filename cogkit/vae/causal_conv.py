@@ -1,5 +1,7 @@
 """A 3-D convolution that cannot see the future."""
 
+from math import ceil
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -18,12 +20,12 @@ class Conv3d(nn.Conv3d):
     """
 
     def forward(self, x: Float[Tensor, "b cin s h w"], as_released: bool = False) -> Float[Tensor, "b cout t h w"]:
-        if x.numel() > LARGEST:
-            k, parts = self.kernel_size[0] - 1, -(-x.numel() // LARGEST)
-            step = -(-(x.shape[2] - k) // parts)
-            starts = range(0, x.shape[2] - k, step)
-            return torch.cat([self._convolve(x[:, :, s : s + step + k], as_released) for s in starts], dim=2)
-        return self._convolve(x, as_released)
+        if x.numel() <= LARGEST:
+            return self._convolve(x, as_released)
+        past = self.kernel_size[0] - 1
+        step = ceil((x.shape[2] - past) / ceil(x.numel() / LARGEST))
+        starts = range(0, x.shape[2] - past, step)
+        return torch.cat([self._convolve(x[:, :, s : s + step + past], as_released) for s in starts], dim=2)
 
     def _convolve(self, x: Tensor, as_released: bool) -> Tensor:
         direct = x.device.type == "cpu" and x.dtype == self.weight.dtype == torch.float32

@@ -1,31 +1,22 @@
 """What the encoder says about a video: for every latent number a mean and a variance."""
 
 import torch
-from diffusers.utils.torch_utils import randn_tensor
+from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from jaxtyping import Float
-from torch import Generator, Tensor
+from torch import Tensor
 
 from cogkit.vae.stream import Map
 
 
-class Posterior:
+class Posterior(DiagonalGaussianDistribution):
     """A normal distribution for every latent number, independent of each other: N(mean, exp(logvar)).
 
-    The log-variance is held between -30 and 20. Paper: section 2.1. Mirrors: DiagonalGaussianDistribution.
+    The log-variance is held between -30 and 20. diffusers' own, but for `kl`. Paper: section 2.1.
     """
 
     def __init__(self, moments: Map, as_released: bool = False):
-        self.parameters, self.as_released = moments, as_released
-        self.mean, logvar = moments.chunk(2, dim=1)
-        self.logvar = logvar.clamp(-30.0, 20.0)
-        self.std, self.var = torch.exp(0.5 * self.logvar), torch.exp(self.logvar)
-
-    def sample(self, generator: Generator | list[Generator] | None = None) -> Map:
-        noise = randn_tensor(self.mean.shape, generator, device=self.mean.device, dtype=self.mean.dtype)
-        return self.mean + self.std * noise
-
-    def mode(self) -> Map:
-        return self.mean
+        super().__init__(moments)
+        self.as_released = as_released
 
     def kl(self) -> Float[Tensor, "b *rest"]:
         """Divergence from N(0, 1) in nats, one number for each video.

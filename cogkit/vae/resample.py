@@ -2,6 +2,7 @@
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -23,7 +24,8 @@ class Downsample(nn.Module):
     def forward(self, x: Map, stream: Stream) -> Float[Tensor, "b c t2 h2 w2"]:
         if self.compress_time:
             x = mean_of_pairs(x, stream.starts_alone(x))
-        return as_video(self.conv(F.pad(as_pictures(x), (0, 1, 0, 1))), len(x))
+        pictures = F.pad(rearrange(x, "b c t h w -> (b t) c h w"), (0, 1, 0, 1))
+        return rearrange(self.conv(pictures), "(b t) c h w -> b c t h w", b=len(x))
 
 
 class Upsample(nn.Module):
@@ -39,7 +41,8 @@ class Upsample(nn.Module):
 
     def forward(self, x: Map, stream: Stream) -> Float[Tensor, "b c t2 h2 w2"]:
         alone = stream.starts_alone(x)
-        x = as_video(self.conv(F.interpolate(as_pictures(x), scale_factor=2.0)), len(x))
+        pictures = F.interpolate(rearrange(x, "b c t h w -> (b t) c h w"), scale_factor=2.0)
+        x = rearrange(self.conv(pictures), "(b t) c h w -> b c t h w", b=len(x))
         return repeat_frames(x, 2, alone) if self.compress_time else x
 
 
@@ -54,11 +57,3 @@ def repeat_frames(x: Map, times: int, alone: bool) -> Float[Tensor, "b c t2 h w"
     """Every frame `times` times, except a frame 0 that stands alone. (`cat` keeps the memory format.)"""
     copies = [1 if alone and k == 0 else times for k in range(x.shape[2])]
     return torch.cat([x[:, :, k : k + 1] for k, n in enumerate(copies) for _ in range(n)], dim=2)
-
-
-def as_pictures(x: Map) -> Float[Tensor, "n c h w"]:
-    return x.transpose(1, 2).flatten(0, 1)
-
-
-def as_video(x: Float[Tensor, "n c h w"], batch: int) -> Map:
-    return x.unflatten(0, (batch, -1)).transpose(1, 2)

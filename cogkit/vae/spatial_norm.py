@@ -18,7 +18,7 @@ class SpatialNorm(nn.Module):
     over blocks of pixels without ever being written out.
     """
 
-    def __init__(self, channels: int, latent_channels: int, groups: int):
+    def __init__(self, groups: int, latent_channels: int, channels: int):
         super().__init__()
         self.norm_layer = GroupNorm(groups, channels, eps=1e-6)
         self.conv_y = CausalConv3d(latent_channels, channels, kernel=1)

@@ -34,12 +34,10 @@ def tiled(x: Map, run: Callable[[Map, Size], NewMap], tiles: Tiles) -> NewMap:
     Not equal to one pass: each tile has its own borders and its own norm statistics.
     Mirrors: AutoencoderKLCogVideoX.tiled_decode and tiled_encode.
     """
+    (height, width), (down, right) = tiles.size, tiles.stride
     rows = [
-        [
-            run(x[..., top : top + tiles.size[0], left : left + tiles.size[1]], (top, left))
-            for left in range(0, x.shape[4], tiles.stride[1])
-        ]
-        for top in range(0, x.shape[3], tiles.stride[0])
+        [run(x[..., top : top + height, left : left + width], (top, left)) for left in range(0, x.shape[4], right)]
+        for top in range(0, x.shape[3], down)
     ]
     for i, row in enumerate(rows):
         for j, tile in enumerate(row):

@@ -6,8 +6,8 @@ import numpy as np
 
 from cogkit.plots.figure import Picture
 from cogkit.plots.timeline import frame_reach, named_run
+from cogkit.reach import chunk_of, decoder_reach, encoder_reach
 from cogkit.shapes import check_frames, latent_frames
-from cogkit.vae.reach import chunk_of, decoder_reach, encoder_reach
 from cogkit.widgets.controls import choice, slider
 from cogkit.widgets.picture import Explorer
 
@@ -47,7 +47,7 @@ def look(frame: int, forwards: bool, norms: bool, resnets: int, frames: int = 49
 
 
 class ReceptiveFieldExplorer(Explorer):
-    """Follows from the layers of the VAE, not from weights: `cogkit/vae/reach.py`. Raises SizeError unless 8k + 1."""
+    """Follows from the layers of the VAE, not from weights: `cogkit/reach.py`. Raises SizeError unless 8k + 1."""
 
     def __init__(self, frames: int = 49):
         check_frames(frames)

@@ -14,7 +14,7 @@ from cogkit.plots.figure import Picture, PlotError, describe, picture
 from cogkit.plots.gates import NORMS
 from cogkit.plots.strips import Row, even, middle, span_name, spans, strips
 from cogkit.plots.tables import percent
-from cogkit.vae.preview import fit_preview
+from cogkit.preview import fit_preview
 from cogkit.world.captions import told
 from cogkit.world.judge import read_video
 

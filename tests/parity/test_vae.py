@@ -5,7 +5,8 @@ import torch
 from diffusers import AutoencoderKLCogVideoX
 
 from cogkit.checkpoints import load
-from cogkit.vae.autoencoder import CausalVAE, VAEConfigError
+from cogkit.twin import ConfigError
+from cogkit.vae.autoencoder import CausalVAE
 
 BOUND = 1e-5  # fp32, where the twin adds in another order
 TINY = dict(
@@ -103,5 +104,5 @@ def test_on_the_trained_model_frames_are_equal_as_uint8_up_to_one_level():
 
 
 def test_a_config_that_no_cogvideox_has_is_refused():
-    with pytest.raises(VAEConfigError, match="use_quant_conv=True.*keep the stock"):
+    with pytest.raises(ConfigError, match="use_quant_conv=True.*keep the stock"):
         CausalVAE(**TINY, use_quant_conv=True)

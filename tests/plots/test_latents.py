@@ -4,13 +4,13 @@ import torch
 
 from cogkit.plots.figure import PlotError
 from cogkit.plots.latents import latent_channels, latent_pca, latent_preview
-from cogkit.vae.preview import fit_preview
+from cogkit.preview import fit_preview
 
 
 @pytest.fixture
 def latents(clip):
     """Channels 0 to 2 are the mean colours of the blocks, the others are nearly silent noise."""
-    from cogkit.vae.preview import block_colours
+    from cogkit.preview import block_colours
 
     values = np.random.default_rng(0).normal(scale=0.003, size=(3, 16, 4, 4)).astype(np.float32)
     values[:, :3] = block_colours(clip).permute(0, 3, 1, 2).numpy()

@@ -76,7 +76,7 @@ def test_a_number_of_steps_that_cannot_be_is_refused(steps):
 
 
 def test_unknown_names_are_refused_with_the_known_ones():
-    with pytest.raises(ScheduleError, match="spacing='karras' is unknown; use one of trailing, linspace, leading"):
+    with pytest.raises(ScheduleError, match="spacing='karras' is unknown; use trailing, linspace or leading"):
         spaced_timesteps(5, "karras")
     with pytest.raises(ScheduleError, match="beta_schedule='sigmoid' is unknown; use scaled_linear"):
         Schedule.from_config({"beta_schedule": "sigmoid", "num_train_timesteps": 10})

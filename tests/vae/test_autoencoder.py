@@ -42,8 +42,8 @@ def test_every_4k_plus_1_frames_come_back_as_they_came(vae, frames):
 
 
 def test_the_reference_gives_8_frames_back_for_5_and_so_do_we_as_released(vae):
-    stock = vae.to_stock()
-    assert isinstance(stock, AutoencoderKLCogVideoX)
+    stock = AutoencoderKLCogVideoX(**TINY)
+    stock.load_state_dict(vae.state_dict())
     assert stock.decode(stock.encode(video(5)).latent_dist.mode()).sample.shape[2] == 8
     released = CausalVAE.from_stock(stock, as_released=True)
     assert released.decode(released.encode(video(5)).latent_dist.mode()).sample.shape[2] == 8

@@ -1,8 +1,7 @@
 import pytest
 import torch
 
-from cogkit.shapes import SizeError
-from cogkit.vae.passage import StreamError, check_causal_frames, cut
+from cogkit.vae.passage import StreamError, cut
 
 
 def lengths(total, pieces, size=8, as_released=False, known=None):
@@ -22,10 +21,3 @@ def test_as_released_the_remainder_comes_first_so_the_length_must_be_known():
     assert lengths(25, 5, as_released=True, known=25) == [9, 8, 8]
     with pytest.raises(StreamError, match="pass its length"):
         lengths(13, 5, as_released=True)
-
-
-@pytest.mark.parametrize(("frames", "way_out"), [(2, "use 1 or 5"), (8, "use 5 or 9"), (0, "use 1 or 5")])
-def test_other_lengths_are_refused_with_their_neighbours(frames, way_out):
-    with pytest.raises(SizeError, match=way_out):
-        check_causal_frames(frames, 4)
-    check_causal_frames(9, 4)

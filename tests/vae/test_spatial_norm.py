@@ -12,7 +12,7 @@ from cogkit.vae.stream import Stream
 )
 def test_convolving_the_latents_before_they_are_enlarged_changes_nothing(frames, latent_frames, first):
     torch.manual_seed(0)
-    norm, stream = SpatialNorm(8, 4, 2), Stream()
+    norm, stream = SpatialNorm(groups=2, latent_channels=4, channels=8), Stream()
     stream.first = first
     f, z = torch.randn(1, 8, frames, 12, 8), torch.randn(1, 4, latent_frames, 3, 2)
     each = (frames - first) // max(1, latent_frames - first)

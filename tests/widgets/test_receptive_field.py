@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from cogkit.reach import decoder_reach, encoder_reach
 from cogkit.shapes import SizeError
-from cogkit.vae.reach import decoder_reach, encoder_reach
 from cogkit.widgets.receptive_field import ReceptiveFieldExplorer, look
 
 

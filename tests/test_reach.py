@@ -5,11 +5,9 @@ import pytest
 import torch
 
 import cogkit
+from cogkit.reach import chunk_of, decoder_reach, encoder_reach
 from cogkit.vae.autoencoder import CausalVAE
-from cogkit.vae.decoder import Decoder
-from cogkit.vae.encoder import Encoder
 from cogkit.vae.group_norm import GroupNorm
-from cogkit.vae.reach import chunk_of, decoder_reach, encoder_reach
 from cogkit.vae.spatial_norm import SpatialNorm
 from cogkit.vae.stream import Stream
 
@@ -52,8 +50,9 @@ def quiet(network):
 def test_without_norms_the_rule_is_what_a_gradient_reaches():
     resnets, frames, latents = 1, 93, 28
     torch.manual_seed(0)
-    encoder = quiet(Encoder(3, 1, [2, 2, 2, 2], resnets, 1, 1e-6, 2))
-    decoder = quiet(Decoder(3, 1, [2, 2, 2, 2], resnets, 1, 1e-6, 2))
+    sizes = {"block_out_channels": [2] * 4, "latent_channels": 1, "norm_num_groups": 1}
+    vae = quiet(CausalVAE(layers_per_block=resnets, **sizes))
+    encoder, decoder = vae.encoder, vae.decoder
     clip = torch.rand(1, 3, frames, 8, 8, dtype=torch.float64, requires_grad=True)
     encoder(clip, Stream())[:, :, -1].sum().backward()
     z = torch.randn(1, 1, latents, 1, 1, dtype=torch.float64, requires_grad=True)

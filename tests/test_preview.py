@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from cogkit.vae.preview import PreviewError, block_colours, fit_preview
+from cogkit.preview import PreviewError, block_colours, fit_preview
 
 
 @pytest.fixture
