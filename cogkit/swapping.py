@@ -7,7 +7,7 @@ from diffusers import AutoencoderKLCogVideoX, CogVideoXTransformer3DModel, Diffu
 from torch import nn
 
 from cogkit.sampler.schedulers import scheduler_twin
-from cogkit.transformer.transformer import ExpertTransformer
+from cogkit.transformer.transformer import KNOWN_PROCESSORS, ExpertTransformer
 from cogkit.twin import LOADED, Twin, copy_switches
 from cogkit.vae.autoencoder import CausalVAE
 
@@ -60,7 +60,8 @@ def swap(
 
     The twins are right where the reference errs (docs/quirks.md); `as_released` reproduces it to the last bit.
     No weight is copied, and `save_pretrained` writes an ordinary pipeline. Raises SwapError, with the pipeline as it
-    was, if a component has no twin, is one already, or is under group offloading.
+    was, if a component has no twin, is one already, or is under group offloading. Another pipeline takes twins by
+    name only: `CogVideoXVideoToVideoPipeline.from_pipe(pipe, vae=pipe.vae, transformer=pipe.transformer)`.
     """
     wanted = [name for name, on in (("vae", vae), ("transformer", transformer), ("scheduler", scheduler)) if on]
     for name in wanted:
@@ -90,6 +91,10 @@ def _check(name: str, stock) -> None:
     if not isinstance(stock, MODELS[name][0]):
         kind = f"{type(stock).__name__}, not a {MODELS[name][0].__name__}"
         raise SwapError(f"the {name} is a {kind}, and has no twin; leave it with {name}=False")
+    for processor in getattr(stock, "attn_processors", {}).values():
+        if type(processor) not in KNOWN_PROCESSORS:
+            kind = type(processor).__name__
+            raise SwapError(f"the {name} attends by {kind}, which its twin would not ask; leave it with {name}=False")
     if any(getattr(getattr(module, "_diffusers_hook", None), "hooks", None) for module in stock.modules()):
         raise SwapError(f"the {name} is under diffusers hooks (group offloading, a cache); enable them after the swap")
 

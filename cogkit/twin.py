@@ -21,6 +21,11 @@ class Twin:
     stock: type
     as_released = False
 
+    @classmethod
+    def with_config_of(cls, stock) -> "Twin":
+        """Every value as it is now; diffusers' from_config resets those that were defaults when `stock` was made."""
+        return cls.from_config({key: value for key, value in stock.config.items() if key != "_use_default_values"})
+
     def to_json_string(self) -> str:
         saved = json.loads(super().to_json_string()) | {"_class_name": self.stock.__name__}
         return json.dumps(saved, indent=2, sort_keys=True) + "\n"
@@ -37,8 +42,10 @@ class ModelTwin(Twin):
         quantised weight, a hook of sequential offloading. What sits on the whole model does not come along: call
         pipe.enable_model_cpu_offload() again after the swap. Raises ConfigError.
         """
+        if getattr(stock, "is_gradient_checkpointing", False):
+            raise ConfigError("twins have no gradient checkpointing; call disable_gradient_checkpointing() first")
         with torch.device("meta"):
-            twin = cls.from_config(stock.config)
+            twin = cls.with_config_of(stock)
         for path, layer in list(twin.named_modules()):
             if layer._parameters or layer._buffers:
                 _share(twin, path, layer, stock.get_submodule(path))

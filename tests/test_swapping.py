@@ -7,7 +7,8 @@ import accelerate
 import numpy as np
 import pytest
 import torch
-from diffusers import CogVideoXDPMScheduler, CogVideoXPipeline, DDPMScheduler
+from diffusers import CogVideoXDPMScheduler, CogVideoXPipeline, CogVideoXVideoToVideoPipeline, DDPMScheduler
+from diffusers.models.attention_processor import CogVideoXAttnProcessor2_0
 from peft import LoraConfig
 
 import cogkit
@@ -16,6 +17,7 @@ from cogkit.sampler.schedule import ScheduleError
 from cogkit.sampler.schedulers import DDIM, DPM
 from cogkit.swapping import SwapError
 from cogkit.transformer.transformer import ExpertTransformer
+from cogkit.twin import ConfigError
 from cogkit.vae.autoencoder import CausalVAE
 
 PROMPT = "a red circle moving right on a gray background"
@@ -292,6 +294,46 @@ def test_only_a_swapped_pipeline_gives_back_five_frames(pipe):
     assert len(frames(pipe, num_frames=5)) == 8
     with cogkit.swap(pipe):
         assert len(frames(pipe, num_frames=5)) == 5
+
+
+def test_what_was_registered_after_the_models_were_made_goes_along(tiny_pipe, tmp_path):
+    """diffusers' from_config would take such a value back to its default, and a saved twin would lose it."""
+    pipe = tiny_pipe()
+    changes = {"vae": {"scaling_factor": 0.5}, "transformer": {"sample_frames": 5}, "scheduler": {"beta_end": 0.02}}
+    for name, change in changes.items():
+        getattr(pipe, name).register_to_config(**change)
+    with cogkit.swap(pipe):
+        pipe.save_pretrained(tmp_path)
+        twins = {name: dict(getattr(pipe, name).config) for name in changes}
+    again = CogVideoXPipeline.from_pretrained(tmp_path)
+    for name, change in changes.items():
+        assert change.items() <= twins[name].items() and change.items() <= dict(getattr(again, name).config).items()
+
+
+def test_a_processor_of_ones_own_is_refused_before_the_swap_and_after_it(pipe):
+    class Mine(CogVideoXAttnProcessor2_0):
+        pass
+
+    with cogkit.swap(pipe):
+        with pytest.raises(ConfigError, match="would not ask a processor; use it on the original"):
+            pipe.transformer.set_attn_processor(Mine())
+        pipe.fuse_qkv_projections()
+    pipe.transformer.set_attn_processor(Mine())
+    with pytest.raises(SwapError, match="attends by Mine, .*transformer=False"):
+        cogkit.swap(pipe)
+
+
+def test_gradient_checkpointing_is_not_lost_in_silence(pipe):
+    pipe.transformer.enable_gradient_checkpointing()
+    with pytest.raises(ConfigError, match="call disable_gradient_checkpointing"):
+        cogkit.swap(pipe)
+    assert pipe.transformer.is_gradient_checkpointing
+
+
+def test_another_pipeline_takes_the_twins_by_name(pipe):
+    with cogkit.swap(pipe):
+        other = CogVideoXVideoToVideoPipeline.from_pipe(pipe, vae=pipe.vae, transformer=pipe.transformer)
+        assert isinstance(other.vae, CausalVAE) and isinstance(other.transformer, ExpertTransformer)
 
 
 def test_swapping_twice_is_refused(pipe):

@@ -1,4 +1,4 @@
-"""The samplers as diffusers schedulers, to stand in `pipe.scheduler`. All arithmetic is in the other files."""
+"""The samplers as diffusers schedulers, to stand in `pipe.scheduler`; the arithmetic of a step is in the other files."""
 
 import torch
 from diffusers import CogVideoXDDIMScheduler, CogVideoXDPMScheduler
@@ -7,7 +7,7 @@ from diffusers.utils.torch_utils import randn_tensor
 
 from cogkit.sampler.ddim import ddim_step
 from cogkit.sampler.dpm import dpm_step
-from cogkit.sampler.prediction import add_noise, v_from_x0_noise, x0_from
+from cogkit.sampler.prediction import x0_from
 from cogkit.sampler.schedule import Level, Schedule, ScheduleError, next_timestep, spaced_timesteps
 from cogkit.twin import Twin
 
@@ -18,7 +18,7 @@ class SchedulerTwin(Twin):
     @classmethod
     def from_stock(cls, scheduler, as_released: bool = False):
         """The twin with the config of a diffusers scheduler. `as_released` keeps the faults (docs/quirks.md)."""
-        twin = cls.from_config(scheduler.config)
+        twin = cls.with_config_of(scheduler)
         twin.as_released = as_released
         schedule = Schedule.from_config(scheduler.config)
         twin.alphas_cumprod, twin.final_alpha_cumprod = schedule.alpha_bar, schedule.final
@@ -30,24 +30,11 @@ class SchedulerTwin(Twin):
         self._ladder = spaced_timesteps(num_inference_steps, *how)
         self.timesteps = torch.tensor(self._ladder).to(device)
 
-    def add_noise(self, original_samples, noise, timesteps):
-        return add_noise(original_samples, noise, self._levels(original_samples, timesteps))
-
-    def get_velocity(self, sample, noise, timesteps):
-        """v from (x0, noise); given (latents, v) instead, it answers x0, and trainers use it so."""
-        return v_from_x0_noise(sample, noise, self._levels(sample, timesteps))
-
-    def _levels(self, like, timesteps):
-        """One level per sample, in the samples' precision, shaped to broadcast."""
-        levels = self.alphas_cumprod.to(like.device, like.dtype)[timesteps.to(like.device)].flatten()
-        return levels.reshape(-1, *[1] * (like.ndim - 1))
-
     def _before_and_after(self, timestep) -> tuple[Level, Level, int]:
         if self.num_inference_steps is None:
             raise ScheduleError("the number of steps is unknown; call set_timesteps(steps) first")
-        t, config = int(timestep), self.config
-        steps = self.num_inference_steps if self.as_released else None
-        to = next_timestep(t, self._ladder, config.num_train_timesteps, steps)
+        t, steps = int(timestep), self.num_inference_steps if self.as_released else None
+        to = next_timestep(t, self._ladder, self.config.num_train_timesteps, steps)
         return self.alphas_cumprod[t], self.alphas_cumprod[to] if to >= 0 else self.final_alpha_cumprod, to
 
 

@@ -31,12 +31,9 @@ class ExpertAdaLN(nn.Module):
     ) -> Modulated:
         modulation = self.linear(F.silu(temb))[:, None]
         shift, scale, gate, text_shift, text_scale, text_gate = modulation.chunk(6, dim=-1)
-        return Modulated(
-            self.norm(video) * (1 + scale) + shift,
-            self.norm(text) * (1 + text_scale) + text_shift,
-            gate,
-            text_gate,
-        )
+        video = self.norm(video) * (1 + scale) + shift
+        text = self.norm(text) * (1 + text_scale) + text_shift
+        return Modulated(video, text, gate, text_gate)
 
 
 class FinalAdaLN(nn.Module):

@@ -8,8 +8,6 @@ from torch.nn import functional as F
 
 from cogkit.transformer.rope import Rotary, rotate, turns
 
-Mask = Bool[Tensor, "b *queries keys"] | Float[Tensor, "b *queries keys"]
-
 
 class JointAttention(nn.Module):
     """softmax(q k^T / sqrt(d)) v over the sequence [text; video], with q and k normalised per head.
@@ -34,7 +32,7 @@ class JointAttention(nn.Module):
         hidden_states: Float[Tensor, "b nv d"],
         encoder_hidden_states: Float[Tensor, "b nt d"],
         image_rotary_emb: Rotary | None = None,
-        attention_mask: Mask | None = None,
+        attention_mask: Bool[Tensor, "b *queries keys"] | Float[Tensor, "b *queries keys"] | None = None,
     ) -> tuple[Float[Tensor, "b nv d"], Float[Tensor, "b nt d"]]:
         """Video and text in, video and text out. The arguments have diffusers' names, by which hooks find them.
 

@@ -5,6 +5,7 @@ from functools import wraps
 import torch
 from diffusers import CogVideoXTransformer3DModel
 from diffusers.configuration_utils import register_to_config
+from diffusers.models.attention_processor import CogVideoXAttnProcessor2_0, FusedCogVideoXAttnProcessor2_0
 from diffusers.models.modeling_outputs import Transformer2DModelOutput
 from diffusers.models.modeling_utils import ModelMixin
 from diffusers.utils import apply_lora_scale
@@ -19,6 +20,8 @@ from cogkit.transformer.patchify import patch_grid, unpatchify
 from cogkit.transformer.rope import Rotary
 from cogkit.transformer.timestep import TimestepEmbedding, sinusoid
 from cogkit.twin import ConfigError, ModelTwin
+
+KNOWN_PROCESSORS = (CogVideoXAttnProcessor2_0, FusedCogVideoXAttnProcessor2_0)  # these two compute what we do
 
 
 class ExpertTransformer(ModelTwin, CogVideoXTransformer3DModel):
@@ -98,6 +101,10 @@ class ExpertTransformer(ModelTwin, CogVideoXTransformer3DModel):
     def _wave(self, value: Tensor | int | float, width: int, like: Tensor) -> Float[Tensor, "b width"]:
         value = torch.as_tensor(value, device=like.device).reshape(-1)
         return sinusoid(value, width, self.config.flip_sin_to_cos, self.config.freq_shift).to(like.dtype)
+
+    def set_attn_processor(self, processor) -> None:
+        if processor and type(processor) not in KNOWN_PROCESSORS:
+            raise ConfigError("attention is written out here and would not ask a processor; use it on the original")
 
     def enable_cache(self, config) -> None:
         raise ConfigError("caches look for diffusers' own classes and would do nothing here; use them on the original")

@@ -74,8 +74,7 @@ class CausalVAE(ModelTwin, AutoencoderKLCogVideoX):
         """Encode a video that arrives in pieces of any length, in constant memory and without gradients.
 
         Yields chunk by chunk; laid end to end, the means are those of `encode` under no_grad, bit by bit.
-        `frames`, the length of the video, is only needed as released: StreamError without it. Raises SizeError at the
-        end of a video that is not 4k + 1 frames long.
+        As released it has to know the length, `frames`. Raises SizeError; at the end, if that is not 4k + 1 frames.
         """
         fold = 1 if self.as_released else self.frames_per_latent
         for moments in self._stream(self.encoder, pieces, frames, fold):

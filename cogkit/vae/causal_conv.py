@@ -11,28 +11,40 @@ from cogkit.vae.stream import Stream
 LARGEST = 2**30  # values in one call: the GPU kernels count in 32 bits
 
 
-class Conv3d(nn.Conv3d):
-    """nn.Conv3d that never takes the slow way on a CPU.
+class Direct:
+    """A convolution that never takes the slow way on a CPU. `as_released`, or compiled, leaves the choice to torch.
 
     For a single fp32 video torch picks its slow native kernel while channels x frames x height <= 20480; asking oneDNN
-    directly is 2 to 12 times faster there. `as_released` leaves the choice to torch.
-    Mirrors: CogVideoXSafeConv3d, with the same cut of very large inputs along time.
+    directly is 2 to 12 times faster there. In bf16 a processor without tiles for it (AMX) takes twice as long as in
+    fp32: there we compute in fp32, and round once, at the end, as the slow way does.
     """
+
+    def forward(self, x: Tensor, as_released: bool = False) -> Tensor:
+        wide = x.dtype == torch.bfloat16 and not torch.cpu._is_amx_tile_supported()
+        ours = x.device.type == "cpu" and x.dtype == self.weight.dtype and (wide or x.dtype == torch.float32)
+        theirs = as_released or torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling()
+        if theirs or not ours or not torch.backends.mkldnn.is_available():
+            return super().forward(x)
+        values = (part.float() for part in (x, self.weight, self.bias))
+        how = self.padding, self.stride, self.dilation, self.groups
+        return torch.ops.aten.mkldnn_convolution(*values, *how).to(x.dtype)
+
+
+class Conv2d(Direct, nn.Conv2d):
+    """A convolution of every picture for itself."""
+
+
+class Conv3d(Direct, nn.Conv3d):
+    """Very large inputs go in parts along time. Mirrors: CogVideoXSafeConv3d."""
 
     def forward(self, x: Float[Tensor, "b cin s h w"], as_released: bool = False) -> Float[Tensor, "b cout t h w"]:
         if x.numel() <= LARGEST:
-            return self._convolve(x, as_released)
+            return super().forward(x, as_released)
         past = self.kernel_size[0] - 1
         step = ceil((x.shape[2] - past) / ceil(x.numel() / LARGEST))
         starts = range(0, x.shape[2] - past, step)
-        return torch.cat([self._convolve(x[:, :, s : s + step + past], as_released) for s in starts], dim=2)
-
-    def _convolve(self, x: Tensor, as_released: bool) -> Tensor:
-        direct = x.device.type == "cpu" and x.dtype == self.weight.dtype == torch.float32
-        if as_released or not direct or torch.is_autocast_enabled("cpu") or not torch.backends.mkldnn.is_available():
-            return super().forward(x)
-        return torch.ops.aten.mkldnn_convolution(
-            x, self.weight, self.bias, self.padding, self.stride, self.dilation, self.groups
+        return torch.cat(
+            [super(Conv3d, self).forward(x[:, :, s : s + step + past], as_released) for s in starts], dim=2
         )
 
 

@@ -5,15 +5,11 @@ from collections.abc import Callable, Iterable, Iterator
 
 import torch
 
-from cogkit.shapes import check_frames
+from cogkit.shapes import SizeError, check_frames
 from cogkit.vae.stream import Map, NewMap, Stream
 from cogkit.vae.tiling import Tiles, tiled
 
 Network = Callable[[Map, Stream], NewMap]
-
-
-class StreamError(ValueError):
-    """A stream that cannot be cut without knowing its length."""
 
 
 def cut(pieces: Iterable[Map], size: int, total: int | None, as_released: bool, fold: int = 1) -> Iterator[Map]:
@@ -24,7 +20,7 @@ def cut(pieces: Iterable[Map], size: int, total: int | None, as_released: bool, 
     A video of other than `fold` k + 1 frames raises SizeError.
     """
     if as_released and total is None:
-        raise StreamError(
+        raise SizeError(
             "as released, the first chunk depends on how long the video is: pass its length, or set as_released = False"
         )
     length, held, seen = size + (total % size if as_released else 1), None, 0

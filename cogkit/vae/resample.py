@@ -6,6 +6,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from cogkit.vae.causal_conv import Conv2d
 from cogkit.vae.stream import Map, Stream
 
 
@@ -19,13 +20,13 @@ class Downsample(nn.Module):
     def __init__(self, channels: int, compress_time: bool):
         super().__init__()
         self.compress_time = compress_time
-        self.conv = nn.Conv2d(channels, channels, 3, stride=2)
+        self.conv = Conv2d(channels, channels, 3, stride=2)
 
     def forward(self, x: Map, stream: Stream) -> Float[Tensor, "b c t2 h2 w2"]:
         if self.compress_time:
             x = mean_of_pairs(x, stream.starts_alone(x))
         pictures = F.pad(rearrange(x, "b c t h w -> (b t) c h w"), (0, 1, 0, 1))
-        return rearrange(self.conv(pictures), "(b t) c h w -> b c t h w", b=len(x))
+        return rearrange(self.conv(pictures, stream.as_released), "(b t) c h w -> b c t h w", b=len(x))
 
 
 class Upsample(nn.Module):
@@ -37,12 +38,12 @@ class Upsample(nn.Module):
     def __init__(self, channels: int, compress_time: bool):
         super().__init__()
         self.compress_time = compress_time
-        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv = Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Map, stream: Stream) -> Float[Tensor, "b c t2 h2 w2"]:
         alone = stream.starts_alone(x)
         pictures = F.interpolate(rearrange(x, "b c t h w -> (b t) c h w"), scale_factor=2.0)
-        x = rearrange(self.conv(pictures), "(b t) c h w -> b c t h w", b=len(x))
+        x = rearrange(self.conv(pictures, stream.as_released), "(b t) c h w -> b c t h w", b=len(x))
         return repeat_frames(x, 2, alone) if self.compress_time else x
 
 

@@ -1,8 +1,9 @@
+import pytest
 import torch
 import torch.nn.functional as F
 
 from cogkit.vae import causal_conv
-from cogkit.vae.causal_conv import CausalConv3d, Conv3d
+from cogkit.vae.causal_conv import CausalConv3d, Conv2d, Conv3d
 from cogkit.vae.stream import Stream
 
 
@@ -54,3 +55,33 @@ def test_very_large_inputs_are_cut_along_time_and_nothing_is_lost(monkeypatch):
     whole = conv(x)
     monkeypatch.setattr(causal_conv, "LARGEST", x.numel() // 3)
     torch.testing.assert_close(conv(x), whole)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", [Conv2d, Conv3d])
+def test_without_tiles_for_bf16_it_is_computed_in_fp32_and_rounded_once(monkeypatch, kind):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    conv, x = kind(4, 8, 1).bfloat16(), maps(1, 4, *[6] * (3 if kind is Conv3d else 2)).bfloat16()
+    found, theirs = conv(x), conv(x, as_released=True)
+    exact = conv.double()(x.double())
+    assert torch.equal(found, conv.float()(x.float()).bfloat16()) and found.dtype == torch.bfloat16
+    assert (found - exact).abs().max() <= (theirs - exact).abs().max()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", [Conv2d, Conv3d])
+def test_with_tiles_bf16_is_left_to_torch(monkeypatch, kind):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
+    monkeypatch.setattr(torch.Tensor, "float", lambda _: pytest.fail("it was widened"))
+    conv, x = kind(4, 8, 1).bfloat16(), maps(1, 4, *[6] * (3 if kind is Conv3d else 2)).bfloat16()
+    assert torch.equal(conv(x), conv(x, as_released=True))
+
+
+@torch.no_grad()
+def test_a_compiler_is_shown_an_operation_that_it_knows(monkeypatch):
+    """torch.compile traces with tensors that hold no numbers, and the direct way needs numbers."""
+    from torch._subclasses import FakeTensorMode
+
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    with FakeTensorMode():
+        assert Conv3d(4, 8, 1)(torch.empty(1, 4, 3, 6, 6)).shape == (1, 8, 3, 6, 6)

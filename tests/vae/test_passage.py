@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from cogkit.vae.passage import StreamError, cut
+from cogkit.shapes import SizeError
+from cogkit.vae.passage import cut
 
 
 def lengths(total, pieces, size=8, as_released=False, known=None):
@@ -19,5 +20,5 @@ def test_however_a_video_arrives_frame_0_comes_with_the_first_chunk(pieces):
 def test_as_released_the_remainder_comes_first_so_the_length_must_be_known():
     assert lengths(13, 5, as_released=True, known=13) == [13]
     assert lengths(25, 5, as_released=True, known=25) == [9, 8, 8]
-    with pytest.raises(StreamError, match="pass its length"):
+    with pytest.raises(SizeError, match="pass its length"):
         lengths(13, 5, as_released=True)
