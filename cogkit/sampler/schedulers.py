@@ -1,4 +1,4 @@
-"""The samplers as diffusers schedulers, to stand in `pipe.scheduler`; the arithmetic of a step is in the other files."""
+"""The samplers as diffusers schedulers, to stand in `pipe.scheduler`; the arithmetic of a step is in other files."""
 
 import torch
 from diffusers import CogVideoXDDIMScheduler, CogVideoXDPMScheduler

@@ -55,7 +55,7 @@ def test_files_have_at_most_200_lines():
 
 def test_the_whole_model_is_short_enough_for_one_sitting():
     files = [path for folder in ("vae", "transformer", "sampler") for path in (PACKAGE / folder).glob("*.py")]
-    assert sum(len(path.read_text().splitlines()) for path in files) < 1810  # about 1,800
+    assert sum(len(path.read_text().splitlines()) for path in files) < 1800
 
 
 def test_importing_cogkit_is_light():
