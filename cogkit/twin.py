@@ -24,7 +24,9 @@ class Twin:
     @classmethod
     def with_config_of(cls, stock) -> "Twin":
         """Every value as it is now; diffusers' from_config resets those that were defaults when `stock` was made."""
-        return cls.from_config({key: value for key, value in stock.config.items() if key != "_use_default_values"})
+        made = cls.from_config({key: value for key, value in stock.config.items() if key != "_use_default_values"})
+        made.register_to_config(**stock.config)
+        return made
 
     def to_json_string(self) -> str:
         saved = json.loads(super().to_json_string()) | {"_class_name": self.stock.__name__}

@@ -7,7 +7,7 @@ import accelerate
 import numpy as np
 import pytest
 import torch
-from diffusers import CogVideoXDPMScheduler, CogVideoXPipeline, CogVideoXVideoToVideoPipeline, DDPMScheduler
+from diffusers import CogVideoXDPMScheduler, CogVideoXPipeline, DDPMScheduler
 from diffusers.models.attention_processor import CogVideoXAttnProcessor2_0
 from peft import LoraConfig
 
@@ -328,12 +328,6 @@ def test_gradient_checkpointing_is_not_lost_in_silence(pipe):
     with pytest.raises(ConfigError, match="call disable_gradient_checkpointing"):
         cogkit.swap(pipe)
     assert pipe.transformer.is_gradient_checkpointing
-
-
-def test_another_pipeline_takes_the_twins_by_name(pipe):
-    with cogkit.swap(pipe):
-        other = CogVideoXVideoToVideoPipeline.from_pipe(pipe, vae=pipe.vae, transformer=pipe.transformer)
-        assert isinstance(other.vae, CausalVAE) and isinstance(other.transformer, ExpertTransformer)
 
 
 def test_swapping_twice_is_refused(pipe):
