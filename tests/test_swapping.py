@@ -305,6 +305,7 @@ def test_what_was_registered_after_the_models_were_made_goes_along(tiny_pipe, tm
     with cogkit.swap(pipe):
         pipe.save_pretrained(tmp_path)
         twins = {name: dict(getattr(pipe, name).config) for name in changes}
+        assert pipe.transformer.patch_embed.latent_frames == 2
     again = CogVideoXPipeline.from_pretrained(tmp_path)
     for name, change in changes.items():
         assert change.items() <= twins[name].items() and change.items() <= dict(getattr(again, name).config).items()

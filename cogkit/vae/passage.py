@@ -28,7 +28,6 @@ def cut(pieces: Iterable[Map], size: int, total: int | None, as_released: bool, 
         held = piece if held is None else torch.cat([held, piece], dim=2)
         while held.shape[2] >= length:
             chunk, held, seen, length = held[:, :, :length], held[:, :, length:], seen + length, size
-            check_frames(seen, fold)
             yield chunk
     if held is not None and held.shape[2]:
         check_frames(seen + held.shape[2], fold)
