@@ -299,13 +299,17 @@ def test_only_a_swapped_pipeline_gives_back_five_frames(pipe):
 def test_what_was_registered_after_the_models_were_made_goes_along(tiny_pipe, tmp_path):
     """diffusers' from_config would take such a value back to its default, and a saved twin would lose it."""
     pipe = tiny_pipe()
-    changes = {"vae": {"scaling_factor": 0.5}, "transformer": {"sample_frames": 5}, "scheduler": {"beta_end": 0.02}}
+    changes = {
+        "vae": {"scaling_factor": 0.5},
+        "transformer": {"temporal_compression_ratio": 2},
+        "scheduler": {"beta_end": 0.02},
+    }
     for name, change in changes.items():
         getattr(pipe, name).register_to_config(**change)
     with cogkit.swap(pipe):
         pipe.save_pretrained(tmp_path)
         twins = {name: dict(getattr(pipe, name).config) for name in changes}
-        assert pipe.transformer.patch_embed.latent_frames == 2
+        assert pipe.transformer.patch_embed.latent_frames == 5
     again = CogVideoXPipeline.from_pretrained(tmp_path)
     for name, change in changes.items():
         assert change.items() <= twins[name].items() and change.items() <= dict(getattr(again, name).config).items()
