@@ -4,54 +4,52 @@ import hashlib
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 from tqdm.auto import tqdm
 
 from cogkit.clips import to_video
 from cogkit.shapes import Latents, latent_frames
 from cogkit.training.loop import save_atomically
 from cogkit.world.render import render
-from cogkit.world.scene import Pairs, sample_scene
+from cogkit.world.scene import Scene, sample_scene
 
 LONGEST = 17
-Still = Float[Tensor, "b 1 c h w"]  # the latents of single frames
 
 
 class LatentStore:
-    """Latents of `count` scenes at one size, in memory as fp16.
+    """Latents of scenes at one size, in memory as fp16: of clips of 17 frames, or of their first frames alone.
 
     A clip of 9 frames is the first chunk of a clip of 17, so its latents are the first three of five, exactly. A single
     frame is normalised alone and needs an encoding of its own.
     """
 
-    def __init__(self, scenes: range, size: int, long: Latents, still: Still, pairs: Pairs):
-        self.size = size
-        self.scenes = [sample_scene(seed, pairs=pairs) for seed in scenes]
-        self._long, self._still = long, still
+    def __init__(self, scenes: list[Scene], size: int, latents: Latents):
+        self.scenes, self.size = scenes, size
+        self._latents = latents
 
     def latents(self, which: torch.Tensor, frames: int) -> Latents:
-        if frames == 1:
-            return self._still[which].float()
-        return self._long[which, : latent_frames(frames)].float()
+        return self._latents[which, : latent_frames(frames)].float()
 
 
-def encode_scenes(vae, scenes: range, size: int, path: Path, pairs: Pairs = "training", batch: int = 4) -> LatentStore:
-    """Encode scenes, or read them back from `path` if the same VAE has encoded the same scenes before."""
-    made_by = {"vae": fingerprint(vae), "start": scenes.start, "count": len(scenes), "size": size}
+def encode_scenes(
+    vae, seeds: range, size: int, path: Path, frames: int = LONGEST, batch: int = 4, **kind
+) -> LatentStore:
+    """Encode scenes, or read them back from `path` if the same VAE has encoded the same scenes before.
+
+    `kind` goes to `sample_scene`.
+    """
+    scenes = [sample_scene(seed, **kind) for seed in seeds]
+    made_by = {"vae": fingerprint(vae), "scenes": _digest(repr(scenes).encode()), "size": size, "frames": frames}
     if path.exists():
         stored = torch.load(path, weights_only=True)
         if all(stored.get(key) == value for key, value in made_by.items()):
-            return LatentStore(scenes, size, stored["long"], stored["still"], pairs)
-    long, still = [], []
-    described = f"encoding {len(scenes)} scenes at {size}x{size}"
+            return LatentStore(scenes, size, stored["latents"])
+    latents = []
+    described = f"encoding {len(scenes)} scenes of {frames} x {size} x {size}"
     for start in tqdm(range(0, len(scenes), batch), desc=described, mininterval=2):
-        some = [sample_scene(seed, pairs=pairs) for seed in scenes[start : start + batch]]
-        videos = torch.cat([to_video(render(scene, LONGEST, size).frames) for scene in some])
-        long.append(_encode(vae, videos))
-        still.append(_encode(vae, videos[:, :, :1]))
-    store = LatentStore(scenes, size, torch.cat(long), torch.cat(still), pairs)
-    save_atomically(made_by | {"long": store._long, "still": store._still}, path)
+        clips = [to_video(render(scene, frames, size).frames) for scene in scenes[start : start + batch]]
+        latents.append(_encode(vae, torch.cat(clips)))
+    store = LatentStore(scenes, size, torch.cat(latents))
+    save_atomically(made_by | {"latents": store._latents}, path)
     return store
 
 
@@ -65,4 +63,8 @@ def _encode(vae, videos) -> Latents:
 def fingerprint(vae) -> str:
     """Tells one encoder from another: latents of one mean nothing to the decoder of the other."""
     weights = b"".join(p.detach().float().numpy().tobytes() for p in vae.encoder.parameters())
-    return hashlib.sha256(weights).hexdigest()
+    return _digest(weights)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

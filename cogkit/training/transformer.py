@@ -21,7 +21,7 @@ from cogkit.training.alignment import Overhear, alignment_head, alignment_loss
 from cogkit.training.config import Config
 from cogkit.training.dense_attention import DenseAttention
 from cogkit.training.diffusion import add_noise, new_scheduler
-from cogkit.training.latent_store import LatentStore, encode_scenes
+from cogkit.training.latent_store import LONGEST, LatentStore, encode_scenes
 from cogkit.training.text import MAX_TEXT, UNSEEN_WORD, new_text_encoder, new_tokenizer, token_ids
 from cogkit.training.timesteps import explicit_uniform
 from cogkit.training.vae import UNSEEN
@@ -91,12 +91,18 @@ class TransformerTask:
             for block in blocks:
                 block.compile(dynamic=False)
         self.alpha_bars = new_scheduler().alphas_cumprod
-        self.stores: dict[int, LatentStore] = {}
+        self.clips: dict[int, LatentStore] = {}
+        self.stills: dict[int, LatentStore] = {}
         self.unseen: dict[int, LatentStore] = {}
-        for size in sorted({group.size for stage in config.stages for group in stage.groups}):
+        groups = [group for stage in config.stages for group in stage.groups]
+        for size in sorted({group.size for group in groups}):
             first = size * 1_000_000 + config.data.get("first_scene", 0)
-            scenes = range(first, first + config.data[f"scenes_{size}"])
-            self.stores[size] = encode_scenes(vae, scenes, size, folder / f"latents-{size}.pt")
+            kind = {key: config.data[key] for key in ("two", "painted") if key in config.data}
+            for frames, kept in ((LONGEST, self.clips), (1, self.stills)):
+                if any((group.size == size and (group.frames == 1) == (frames == 1)) for group in groups):
+                    seeds = range(first, first + config.data[f"{'stills' if frames == 1 else 'clips'}_{size}"])
+                    path = folder / f"latents-{size}-{frames}.pt"
+                    kept[size] = encode_scenes(vae, seeds, size, path, frames, **kind)
             held_out = range(UNSEEN, UNSEEN + config.data.get("validation_scenes", 64))
             path = folder / f"latents-{size}-held-out.pt"
             self.unseen[size] = encode_scenes(vae, held_out, size, path, pairs="held out")
@@ -124,7 +130,7 @@ class TransformerTask:
         timesteps = explicit_uniform(sum(group.clips for group in stage.groups), generator)
         squared, count, aligned, notes = 0.0, 0, [], {}
         for group in stage.groups:
-            store = self.stores[group.size]
+            store = (self.stills if group.frames == 1 else self.clips)[group.size]
             chosen = dice.integers(len(store.scenes), size=group.clips)
             prompts = [self._prompt(store, int(k), dice, group.frames) for k in chosen]
             x0 = store.latents(torch.from_numpy(chosen), group.frames)

@@ -2,15 +2,16 @@
 
     caption    = things "on a" BACKGROUND "background"
     things     = thing | thing "and" thing
-    thing      = "a" [SIZE] COLOUR SHAPE movement
+    thing      = "a" [SIZE] [COLOUR] SHAPE movement
     movement   = "moving right" | "moves up and to the left" | "standing still" | "growing" | ...
 
-Every part but colour and shape may be left out; what is not said is free.
+Every part but the shape may be left out; what is not said is free.
 """
 
 import numpy as np
 
 from cogkit.world.judge import Reading
+from cogkit.world.paint import nameless
 from cogkit.world.scene import Scene, Thing
 
 VERBS = ("moving", "moves", "moving", "sliding", "slides", "drifting", "drifts", "going", "goes", "traveling")
@@ -105,7 +106,7 @@ def _plain_movement(motion: str) -> str:
 
 
 def _describe(thing: Thing, dice: np.random.Generator, silent: bool) -> str:
-    colour = _pick(dice, SPELLINGS.get(thing.colour, (thing.colour,)))
+    colour = "" if nameless(thing.colour) else _pick(dice, SPELLINGS.get(thing.colour, (thing.colour,)))
     # A growing thing has no one size; of the others a third say theirs.
     tells_size = thing.motion not in ("grow", "shrink") and dice.random() < 1 / 3
     size = _pick(dice, {"small": ("small", "little"), "large": ("large", "big")}[thing.size]) if tells_size else ""

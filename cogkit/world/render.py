@@ -9,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
+from cogkit.world.paint import rgb
 from cogkit.world.scene import Scene
-from cogkit.world.vocabulary import COLOURS, FPS
+from cogkit.world.vocabulary import FPS
 
 INNER_RADIUS = {"triangle": np.cos(np.pi / 3), "square": np.cos(np.pi / 4), "star": 0.45}
 TIPS = {"triangle": 3, "square": 4, "star": 5}
@@ -40,7 +41,7 @@ def render(scene: Scene, frames: int = 17, size: int | tuple[int, int] = 128, fp
     for k, thing in enumerate(scene.things):
         cx, cy, radius = (np.asarray(v, np.float32) for v in thing.at(seconds))
         cover = coverage(thing.shape, x - cx, y - cy, radius, side)
-        canvas += cover[..., None] * (np.array(COLOURS[thing.colour], np.float32) - canvas)
+        canvas += cover[..., None] * (np.array(rgb(thing.colour), np.float32) - canvas)
         masks[:k] &= cover < 0.5
         masks[k] = cover >= 0.5
     return Rendering((canvas + 0.5).astype(np.uint8), masks)

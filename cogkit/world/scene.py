@@ -1,10 +1,11 @@
 """A scene as data, and the dice that throw one: the same seed always gives the same scene."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
+from cogkit.world.paint import mix_paint
 from cogkit.world.vocabulary import BACKGROUNDS, COLOURS, HELD_OUT_PAIRS, MOTIONS, RADII, SHAPES
 
 DURATION = 2.0  # seconds in which every object stays inside the frame: 17 frames at 8 fps
@@ -16,7 +17,7 @@ Pairs = Literal["training", "held out", "all"]
 class Thing:
     """One object. Positions and radii are shares of the frame's side; (0, 0) is the top left corner."""
 
-    colour: str
+    colour: str  # a name of the palette, or a nameless paint
     shape: str
     size: str
     motion: str
@@ -40,16 +41,25 @@ class Scene:
     background: str
 
 
-def sample_scene(seed: int | tuple[int, ...], things: int | None = None, pairs: Pairs = "training") -> Scene:
-    """Throw a scene. Two things (one scene in three unless `things` says) never touch and never share a colour.
+def sample_scene(
+    seed: int | tuple[int, ...],
+    things: int | None = None,
+    pairs: Pairs = "training",
+    two: float = 1 / 3,
+    painted: float = 0.0,
+) -> Scene:
+    """Throw a scene. Two things (in the share `two` of scenes, unless `things` says) never touch nor share a colour.
 
-    `pairs` says which colour-shape pairs may appear: those of training, only the held-out ones, or all.
+    `pairs` says which colour-shape pairs may appear: those of training, only the held-out ones, or all. `painted` is
+    the share of things whose colour is none of the palette's.
     """
     dice = np.random.default_rng(seed)
-    count = things or (2 if dice.random() < 1 / 3 else 1)
+    count = things or (2 if dice.random() < two else 1)
     background = str(dice.choice(BACKGROUNDS))
     while True:
         thrown = tuple(_sample_thing(dice, pairs) for _ in range(count))
+        if painted:
+            thrown = tuple(_repaint(thing, dice, painted) for thing in thrown)
         if len({thing.colour for thing in thrown}) == count and not _touch(thrown):
             return Scene(thrown, background)
 
@@ -79,6 +89,10 @@ def _sample_thing(dice: np.random.Generator, pairs: Pairs) -> Thing:
     x = _start(dice, widest, motion.vx * DURATION)
     y = _start(dice, widest, motion.vy * DURATION)
     return Thing(colour, shape, size, name, x, y, float(radius))
+
+
+def _repaint(thing: Thing, dice: np.random.Generator, share: float) -> Thing:
+    return replace(thing, colour=mix_paint(dice, thing.shape)) if dice.random() < share else thing
 
 
 def _start(dice: np.random.Generator, widest: float, travel: float) -> float:

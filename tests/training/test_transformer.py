@@ -46,9 +46,23 @@ def test_encoded_scenes_are_kept_and_read_back(tmp_path, monkeypatch):
     first = encode_scenes(vae, range(2), 32, tmp_path / "latents.pt")
     monkeypatch.setattr(vae, "encode", None)  # from here on nothing can be encoded
     again = encode_scenes(vae, range(2), 32, tmp_path / "latents.pt")
-    for frames, latent in ((1, 1), (9, 3), (17, 5)):
+    for frames, latent in ((9, 3), (17, 5)):
         got = first.latents(torch.tensor([1, 0]), frames)
         assert got.shape == (2, latent, 16, 4, 4) and torch.equal(got, again.latents(torch.tensor([1, 0]), frames))
+
+
+def test_single_frames_are_encoded_alone(tmp_path):
+    torch.manual_seed(0)
+    store = encode_scenes(new_vae(**TINY_VAE), range(2), 32, tmp_path / "latents.pt", frames=1)
+    assert store.latents(torch.tensor([1, 0]), 1).shape == (2, 1, 16, 4, 4)
+
+
+def test_scenes_of_another_kind_are_encoded_anew(tmp_path):
+    torch.manual_seed(0)
+    vae = new_vae(**TINY_VAE)
+    first = encode_scenes(vae, range(1), 32, tmp_path / "latents.pt", painted=0.0)
+    second = encode_scenes(vae, range(1), 32, tmp_path / "latents.pt", painted=1.0)
+    assert not torch.equal(first.latents(torch.tensor([0]), 17), second.latents(torch.tensor([0]), 17))
 
 
 def test_another_vae_encodes_anew(tmp_path):
