@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from tqdm.auto import tqdm
 
+from cogkit.checkpoints import cpu_has_fast_bf16
 from cogkit.clips import to_video
 from cogkit.shapes import Latents, latent_frames
 from cogkit.training.loop import save_atomically
@@ -55,7 +56,7 @@ def encode_scenes(
 
 @torch.no_grad()
 def _encode(vae, videos) -> Latents:
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast("cpu", torch.bfloat16, enabled=cpu_has_fast_bf16()):
         mean = vae.encode(videos).latent_dist.mode()
     return (mean.float() * vae.config.scaling_factor).transpose(1, 2).half()
 

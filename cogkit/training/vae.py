@@ -12,7 +12,7 @@ from diffusers import AutoencoderKLCogVideoX
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from cogkit.checkpoints import load
+from cogkit.checkpoints import cpu_has_fast_bf16, load
 from cogkit.clips import read_clip, to_video
 from cogkit.shapes import Video
 from cogkit.training.config import Config, Group
@@ -82,7 +82,7 @@ class VAETask:
         noise = torch.Generator().manual_seed(self.config.seed * 1_000_003 + step)
         self.model.encoder.requires_grad_(stage.train_encoder)
         # bf16 backward through a causal convolution over one frame stalls on CPUs: single frames train in fp32.
-        with torch.autocast("cpu", torch.bfloat16, enabled=not still):
+        with torch.autocast("cpu", torch.bfloat16, enabled=cpu_has_fast_bf16() and not still):
             posterior = self.model.encode(video).latent_dist
             decoded = self.model.decode(posterior.sample(noise)).sample.float()
         squared, absolute = (decoded - video).square().mean(), (decoded - video).abs().mean()
@@ -92,7 +92,7 @@ class VAETask:
 
     @torch.no_grad()
     def validate(self, model: nn.Module) -> dict[str, float]:
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=cpu_has_fast_bf16()):
             return {f"psnr_{name}": psnr(reconstruct(model, videos), videos) for name, videos in self.test_sets.items()}
 
 

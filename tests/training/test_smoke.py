@@ -80,21 +80,17 @@ def test_a_recipe_for_the_other_part_is_refused(tmp_path, capsys):
 
 
 def test_training_can_go_on_from_a_pipeline_folder(runs, tiny, tmp_path):
-    folder, _, transformer = runs
+    transformer = runs[2]
     recipe = tmp_path / "on.toml"
     text = (RECIPES / "smoke-transformer.toml").read_text()
     recipe.write_text(f'start = "{tiny}"\n' + text.replace("steps = 80", "steps = 1"))
-    assert (
-        main(["train", "transformer", "--config", str(recipe), "--folder", str(tmp_path), "--vae", str(folder / "vae")])
-        == 0
-    )
+    assert main(["train", "transformer", "--config", str(recipe), "--folder", str(tmp_path), "--vae", str(tiny)]) == 0
     again = json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[-1])
     assert again["unseen_32"] == pytest.approx(transformer[-1]["unseen_32"], rel=0.05)
 
 
 @pytest.mark.parametrize("part", ["vae", "transformer"])
-def test_a_run_that_is_stopped_and_resumed_ends_in_the_same_weights(runs, tmp_path, part):
-    folder, _, _ = runs
+def test_a_run_that_is_stopped_and_resumed_ends_in_the_same_weights(tiny, tmp_path, part):
     recipe = read_config(RECIPES / f"smoke-{part}.toml")
     stages = tuple(replace(stage, steps=3) for stage in recipe.stages[:2])
     config = replace(recipe, stages=stages, save_every=1, validate_every=100)
@@ -102,7 +98,7 @@ def test_a_run_that_is_stopped_and_resumed_ends_in_the_same_weights(runs, tmp_pa
     def task(where):
         if part == "vae":
             return VAETask(config, fresh=not (where / "checkpoint.pt").exists())
-        return TransformerTask(config, where, trained_vae(folder / "vae"))
+        return TransformerTask(config, where, trained_vae(tiny))
 
     for _ in train_loop(task(tmp_path / "whole"), config, tmp_path / "whole"):
         pass
