@@ -26,7 +26,5 @@ def test_of_several_clips_it_is_said_how_far_each_is_from_the_first(clip, number
 
 
 def test_clips_of_two_shapes_are_refused_with_both(clip):
-    with pytest.raises(
-        PlotError, match=r"one is \(9, 32, 32, 3\) and other is \(5, 32, 32, 3\); a strip needs one shape"
-    ):
+    with pytest.raises(PlotError, match="one is .9, 32, 32, 3. and other is .5, 32, 32, 3.; a strip needs one"):
         filmstrips({"one": clip, "other": clip[:5]})
