@@ -29,7 +29,12 @@ def filmstrips(clips, title: str = "", columns: int = 9) -> Picture:
     figure, _ = strips(rows, extra=0.6 if title else 0.3)
     figure.suptitle(title, x=0.01, ha="left")
     apart = {name: np.abs(clips[name].astype(int) - clips[first]).mean((1, 2, 3)) for name in others}
-    named = [first, *(f"{name} ({away.mean():.0f} levels of 255 from {first})" for name, away in apart.items())]
-    alt = f"{len(shown)} of {len(clips[first])} frames" + (f" of {', '.join(named)}." if first else ".")
-    numbers = [[k, *(float(away[k]) for away in apart.values())] for k in even(len(clips[first]), 24)]
-    return describe(figure, f"{title}. {alt}" if title else alt, table(["frame", *others], numbers) if others else "")
+    said = {name: " ".join(name.split()) for name in clips}  # a label may have several lines
+    away = [f"{said[name]} ({value.mean():.0f} levels of 255 from {said[first]})" for name, value in apart.items()]
+    alt = f"{len(shown)} of {len(clips[first])} frames" + (f" of {', '.join([said[first], *away])}." if first else ".")
+    numbers = [[k, *(float(value[k]) for value in apart.values())] for k in even(len(clips[first]), 24)]
+    return describe(
+        figure,
+        f"{title}. {alt}" if title else alt,
+        table(["frame", *(said[name] for name in others)], numbers) if others else "",
+    )
