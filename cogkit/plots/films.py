@@ -1,6 +1,7 @@
 """Clips as rows of frames: what stands in for a film on a page, and what a player stands beside."""
 
 from collections.abc import Mapping
+from textwrap import fill
 
 import numpy as np
 
@@ -24,7 +25,8 @@ def filmstrips(clips, title: str = "", columns: int = 9) -> Picture:
                 f"{first} is {clips[first].shape} and {name} is {clips[name].shape}; a strip needs one shape"
             )
     shown = even(len(clips[first]), columns)
-    rows = [Row(name, [clip[k] for k in shown]) for name, clip in clips.items()]
+    labels = {name: "\n".join(fill(line, 16) for line in name.splitlines()) for name in clips}  # they fit at the left
+    rows = [Row(labels[name], [clip[k] for k in shown]) for name, clip in clips.items()]
     rows[0] = rows[0]._replace(titles=[f"frame {k}" for k in shown])
     figure, _ = strips(rows, extra=0.6 if title else 0.3)
     figure.suptitle(title, x=0.01, ha="left")
