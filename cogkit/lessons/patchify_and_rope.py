@@ -1,8 +1,11 @@
 """Notebook 02: where a token lies, how RoPE turns pairs of channels, how positions are squeezed into a box."""
 
+from contextlib import contextmanager
+
 import torch
 
 from cogkit.teaching import Exercise, check
+from cogkit.transformer.rope import rotary_table
 
 
 def place(token: int, grid: tuple[int, int, int]) -> tuple[int, int, int]:
@@ -135,3 +138,15 @@ SQUEEZE = Exercise(
     ),
     (end_included, counts_on, as_in_diffusers, box_ignored),
 )
+
+
+@contextmanager
+def positions_at(pipe, axes):
+    """Within the block the pipeline's transformer gets these coordinates (t, y, x) instead of the pipeline's own."""
+    table = rotary_table(axes, pipe.transformer.config.attention_head_dim)
+    swap = lambda module, args, kwargs: (args, kwargs | {"image_rotary_emb": table})  # noqa: E731
+    hook = pipe.transformer.register_forward_pre_hook(swap, with_kwargs=True)
+    try:
+        yield
+    finally:
+        hook.remove()

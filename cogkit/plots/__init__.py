@@ -7,6 +7,7 @@
 `run` is what `cogkit.record` gives (rec.run), or an array of its kind; a clip is uint8 frames (F, H, W, 3), numbers
 from 0 to 1, or what a pipeline returned. Errors are PlotError, a ValueError that names the axis and the way out.
 
+    filmstrips(clips, title="", columns=9)                          a clip, or clips by name, as rows of frames
     word_map(run, words, over=None, *, columns=7, **recipe)         words over the clip; recipe goes to run.word
     word_video(run, word, over, **recipe)                           frames, for write_clip or a player
     head_atlas(run)                                                 every head: frame to frame, own frame, text
@@ -24,6 +25,7 @@ from 0 to 1, or what a pipeline returned. Errors are PlotError, a ValueError tha
 import importlib
 
 _HOME = {
+    "filmstrips": "films",
     "word_map": "words",
     "word_video": "words",
     "head_atlas": "heads",

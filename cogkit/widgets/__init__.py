@@ -10,8 +10,10 @@
     HeadExplorer(run)                              the heads of a layer at a step: frame to frame
     ScheduleExplorer()                             how much signal is left, and where the sampler stops
     SamplingExplorer(pipe)                         prompt, settings, Generate; then every step, word, head and layer
+    Player({"one": frames, "other": frames})       clips side by side; they play when they are asked to
 
-All but the last have `look`, the plain function behind it, `controls`, and `multiples(...)`: several positions as a still picture.
+All but the last two have `look`, the plain function behind it, `controls`, and `multiples(...)`: several positions as a
+still picture.
 """
 
 import importlib
@@ -26,6 +28,7 @@ _HOME = {
     "ScheduleExplorer": "schedule",
     "Explorer": "picture",
     "SamplingExplorer": "sampling_explorer",
+    "Player": "player",
 }
 __all__ = list(_HOME)
 

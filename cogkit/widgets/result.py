@@ -2,13 +2,12 @@
 
 import base64
 import html
-import tempfile
-from pathlib import Path
 
 import mediapy
 
-from cogkit.clips import Frames, filmstrip, write_clip
+from cogkit.clips import filmstrip
 from cogkit.generation import Generation
+from cogkit.widgets.player import video_html
 from cogkit.world.captions import told
 from cogkit.world.judge import read_video
 from cogkit.world.vocabulary import FPS
@@ -27,23 +26,12 @@ def result_html(made: Generation) -> str:
         f'<tr><th scope="row" style="{quiet}">{name}</th><td style="text-align: left">{html.escape(value)}</td></tr>'
         for name, value in [*asked, ("the judge sees", seen)]
     )
-    strip = _encoded(mediapy.compress_image(filmstrip(made.frames)))
+    strip = base64.b64encode(mediapy.compress_image(filmstrip(made.frames))).decode()
     alt = f"Frames of the video, evenly chosen from {len(made.frames)}. The judge sees {seen}."
     return (
         f'<img src="data:image/png;base64,{strip}" alt="{html.escape(alt)}" style="max-width: 100%">'
         f'<table style="line-height: 1.6; margin: 0.4em 0">{rows}</table>'
-        f'<video controls muted loop playsinline width="256" aria-label="{html.escape(settings.prompt)}" '
-        f'src="data:video/mp4;base64,{_encoded(_mp4(made.frames))}"></video>'
+        f"{video_html(made.frames, settings.prompt, FPS)}"
         f'<p style="color: #555">{len(made.frames)} frames, {settings.steps} steps, seed {settings.seed}: '
         f"{made.seconds:.0f} seconds.</p>"
     )
-
-
-def _mp4(frames: Frames) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        write_clip(Path(folder) / "clip.mp4", frames, fps=FPS)
-        return (Path(folder) / "clip.mp4").read_bytes()
-
-
-def _encoded(data: bytes) -> str:
-    return base64.b64encode(data).decode()
