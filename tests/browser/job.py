@@ -1,5 +1,6 @@
 """Notebooks in JupyterLab in Chromium, used with the keyboard alone. `make test-browser`; pictures are stored."""
 
+import json
 import os
 import secrets
 import shutil
@@ -16,31 +17,50 @@ from playwright.sync_api import sync_playwright
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / "outputs" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
 SHOTS = ROOT / "outputs" / "browser"
-NOTEBOOKS = sorted(p for p in (ROOT / "notebooks").glob("*.ipynb") if "Explorer" in p.read_text())
-KEYS = {"slider": "ArrowRight", "combobox": "ArrowDown", "checkbox": "Space", "radio": "ArrowDown"}
+SAMPLING = "06_full_generation"
+NOTEBOOKS = sorted(
+    path
+    for path in (ROOT / "notebooks").glob("*.ipynb")
+    if "Explorer(" in path.read_text() and path.stem != SAMPLING
+)
+# Its own settings, so that nothing depends on what this user did in JupyterLab before: every cell is in the page, also
+# those out of sight, and nobody is asked about news.
+SETTINGS = {
+    "notebook-extension/tracker": {"windowingMode": "none"},
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+}
 # Controls beside an explorer's picture, in the order of Tab.
 CONTROLS = ".jp-OutputArea .widget-vbox :is([role=slider], select, input[type=checkbox], input[type=radio])"
-SHOWN = ".widget-vbox img, .widget-vbox [role=status]"
-SEEN = f"() => [...document.querySelectorAll('{SHOWN}')].map(e => e.alt || e.innerText)"
+PICTURES = "() => [...document.querySelectorAll('.widget-vbox img')].map(e => e.src)"
+WORDS = "() => [...document.querySelectorAll('.widget-vbox :is(img, [role=status], [role=alert])')].map(e => e.alt || e.innerText)"
+LONG = 300_000  # milliseconds
+# What axe may find. ipywidgets makes its sliders with noUiSlider and gives the handle no name, and nothing in Python
+# reaches it (the label stands beside it, for eyes only). See https://github.com/leongersen/noUiSlider/issues/1223:
+# noUiSlider can do it (handleAttributes), ipywidgets does not ask for it.
+NAMELESS = ("aria-input-field-name", "noUi-handle")
 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    folder, token = tmp_path_factory.mktemp("lab"), secrets.token_hex(16)
-    for path in NOTEBOOKS:
+    folder, home, token = tmp_path_factory.mktemp("lab"), tmp_path_factory.mktemp("home"), secrets.token_hex(16)
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
         shutil.copy(path, folder)
+    for name, setting in SETTINGS.items():
+        file = home / "lab" / "user-settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        file.parent.mkdir(parents=True)
+        file.write_text(json.dumps(setting))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     words = f"lab --no-browser --allow-root --ip=127.0.0.1 --port={port} --IdentityProvider.token={token}".split()
-    settings = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    with (folder / "lab.log").open("w") as log:
+    settings = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "JUPYTER_CONFIG_DIR": str(home)}
+    with (home / "lab.log").open("w") as log:
         server = subprocess.Popen(
             [sys.executable, "-m", "jupyter", *words], cwd=folder, env=settings, stdout=log, stderr=log
         )
     address = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(120):
+        for _ in range(240):
             try:
                 urllib.request.urlopen(f"{address}/api?token={token}")
                 break
@@ -62,43 +82,93 @@ def browser():
         browser.close()
 
 
-def open_and_run(browser, lab, name):
+@pytest.fixture
+def opened(browser, lab):
+    """open(name) runs a notebook to its end. Behind the test its kernel is shut down, and the console was silent."""
     address, token = lab
     page = browser.new_page(viewport={"width": 1280, "height": 1000})
     errors = []
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(f"{address}/doc/tree/{name}?token={token}")
-    page.wait_for_selector(".jp-Notebook .jp-Cell")
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    page.wait_for_selector(CONTROLS, state="attached", timeout=300_000)
-    page.wait_for_selector("[data-status=idle]", state="attached", timeout=300_000)
-    return page, errors
+
+    def open_and_run(name):
+        page.goto(f"{address}/doc/tree/{name}.ipynb?token={token}&reset")
+        page.wait_for_selector(".jp-Notebook .jp-Cell")
+        # Cells that are run before there is a kernel are only emptied.
+        page.get_by_text("| Idle").wait_for(timeout=LONG)
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        page.wait_for_function(f"() => ({PROMPTS})().every(text => /\\d/.test(text))", timeout=LONG)
+        assert not page.locator("[data-mime-type='application/vnd.jupyter.stderr'], .jp-RenderedText[data-mime-type*=error]").count()
+        return page
+
+    yield open_and_run
+    page.screenshot(path=SHOTS / "last.png")
+    for kernel in page.request.get(f"{address}/api/kernels?token={token}").json():
+        page.request.delete(f"{address}/api/kernels/{kernel['id']}?token={token}")
+    page.close()
+    assert not errors
+
+
+PROMPTS = "() => [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map(e => e.innerText)"
+
+
+def shot(page, name):
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SHOTS / f"{name}.png")
+
+
+def reach(page, control):
+    """By Tab, from the control before it."""
+    control.scroll_into_view_if_needed()
+    control.focus()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Tab")
+    assert control.evaluate("e => e === document.activeElement"), "it is not reached by Tab"
+
+
+def move(page, control):
+    """One step on, or back from the end. JupyterLab takes an arrow on a closed list for itself: it is opened first."""
+    kind = control.evaluate("e => e.getAttribute('role') || e.type")
+    last = control.evaluate("e => e.options ? e.selectedIndex === e.length - 1 : e.ariaValueNow === e.ariaValueMax")
+    keys = {
+        "slider": ["ArrowLeft" if last else "ArrowRight"],
+        "select-one": ["Space", "ArrowUp" if last else "ArrowDown", "Enter"],
+        "checkbox": ["Space"],
+        "radio": ["ArrowDown"],
+    }
+    for key in keys[kind]:
+        page.keyboard.press(key)
+
+
+def changes(page, seen, before):
+    page.wait_for_function(
+        f"before => JSON.stringify(({seen})()) !== JSON.stringify(before)", arg=before, timeout=LONG
+    )
+
+
+def found_by_axe(page):
+    page.add_script_tag(path=AXE)
+    rules = page.evaluate("() => axe.run({include: [['.jp-OutputArea .widget-vbox']]})")["violations"]
+    found = [(rule["id"], node["html"][:200]) for rule in rules for node in rule["nodes"]]
+    return [(rule, node) for rule, node in found if not (rule == NAMELESS[0] and NAMELESS[1] in node)]
 
 
 def test_there_is_a_notebook_with_an_explorer():
-    assert NOTEBOOKS
+    assert len(NOTEBOOKS) >= 5
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_every_control_moved_by_keyboard_changes_a_picture_or_its_words(path, browser, lab):
-    page, errors = open_and_run(browser, lab, path.name)
-    for number in range(page.locator(CONTROLS).count()):
+@pytest.mark.parametrize("name", [path.stem for path in NOTEBOOKS])
+def test_every_control_moved_by_keyboard_changes_a_picture_and_its_words(name, opened):
+    page = opened(name)
+    count = page.locator(CONTROLS).count()
+    assert count
+    for number in range(count):
         control = page.locator(CONTROLS).nth(number)
-        control.scroll_into_view_if_needed()
-        control.focus()
-        page.keyboard.press("Shift+Tab")
-        page.keyboard.press("Tab")
-        assert control.evaluate("e => e === document.activeElement"), f"control {number} is not reached by Tab"
-        before = page.evaluate(SEEN)
-        kind = control.evaluate("e => e.getAttribute('role') || e.type").replace("select-one", "combobox")
-        page.keyboard.press(KEYS[kind])
-        page.wait_for_function(f"before => JSON.stringify(({SEEN})()) !== JSON.stringify(before)", arg=before)
-        SHOTS.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=SHOTS / f"{path.stem}-{number}.png")
-    page.add_script_tag(path=AXE)
-    found = page.evaluate("() => axe.run({include: [['.jp-OutputArea .widget-vbox']]})")["violations"]
-    assert not [(rule["id"], rule["nodes"][0]["html"][:200]) for rule in found]
-    assert not errors
-    page.close()
+        pictures, words = page.evaluate(PICTURES), page.evaluate(WORDS)
+        reach(page, control)
+        move(page, control)
+        changes(page, PICTURES, pictures)
+        changes(page, WORDS, words)
+        shot(page, f"{name}-{number}")
+    assert not found_by_axe(page)
