@@ -11,18 +11,18 @@ import time
 import urllib.request
 from pathlib import Path
 
+import nbformat
 import pytest
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / "outputs" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
 SHOTS = ROOT / "outputs" / "browser"
-SAMPLING = "06_full_generation"
-NOTEBOOKS = sorted(
-    path
-    for path in (ROOT / "notebooks").glob("*.ipynb")
-    if "Explorer(" in path.read_text() and path.stem != SAMPLING
-)
+NOTEBOOKS = sorted(path for path in (ROOT / "notebooks").glob("0[1-5]*.ipynb") if "Explorer(" in path.read_text())
+# The sampling explorer alone, with a small video: what it shows is a run of its own.
+SAMPLING = """import cogkit
+settings = cogkit.Settings("a red circle moving right on a gray background", steps=4, frames=9, height=64, width=64)
+cogkit.widgets.SamplingExplorer(cogkit.load("nano"), settings)"""
 # Its own settings, so that nothing depends on what this user did in JupyterLab before: every cell is in the page, also
 # those out of sight, and nobody is asked about news.
 SETTINGS = {
@@ -33,7 +33,7 @@ SETTINGS = {
 CONTROLS = ".jp-OutputArea .widget-vbox :is([role=slider], select, input[type=checkbox], input[type=radio])"
 PICTURES = "() => [...document.querySelectorAll('.widget-vbox img')].map(e => e.src)"
 WORDS = "() => [...document.querySelectorAll('.widget-vbox :is(img, [role=status], [role=alert])')].map(e => e.alt || e.innerText)"
-LONG = 300_000  # milliseconds
+LONG = 300_000
 # What axe may find. ipywidgets makes its sliders with noUiSlider and gives the handle no name, and nothing in Python
 # reaches it (the label stands beside it, for eyes only). See https://github.com/leongersen/noUiSlider/issues/1223:
 # noUiSlider can do it (handleAttributes), ipywidgets does not ask for it.
@@ -43,8 +43,9 @@ NAMELESS = ("aria-input-field-name", "noUi-handle")
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
     folder, home, token = tmp_path_factory.mktemp("lab"), tmp_path_factory.mktemp("home"), secrets.token_hex(16)
-    for path in (ROOT / "notebooks").glob("*.ipynb"):
+    for path in NOTEBOOKS:
         shutil.copy(path, folder)
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(SAMPLING)]), folder / "sampling.ipynb")
     for name, setting in SETTINGS.items():
         file = home / "lab" / "user-settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True)
@@ -99,7 +100,9 @@ def opened(browser, lab):
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
         page.wait_for_function(f"() => ({PROMPTS})().every(text => /\\d/.test(text))", timeout=LONG)
-        assert not page.locator("[data-mime-type='application/vnd.jupyter.stderr'], .jp-RenderedText[data-mime-type*=error]").count()
+        assert not page.locator(
+            "[data-mime-type='application/vnd.jupyter.stderr'], .jp-RenderedText[data-mime-type*=error]"
+        ).count()
         return page
 
     yield open_and_run
@@ -142,9 +145,7 @@ def move(page, control):
 
 
 def changes(page, seen, before):
-    page.wait_for_function(
-        f"before => JSON.stringify(({seen})()) !== JSON.stringify(before)", arg=before, timeout=LONG
-    )
+    page.wait_for_function(f"before => JSON.stringify(({seen})()) !== JSON.stringify(before)", arg=before, timeout=LONG)
 
 
 def found_by_axe(page):
@@ -172,3 +173,69 @@ def test_every_control_moved_by_keyboard_changes_a_picture_and_its_words(name, o
         changes(page, WORDS, words)
         shot(page, f"{name}-{number}")
     assert not found_by_axe(page)
+
+
+def test_sampling_explorer_generates_stops_scrubs_and_compares_by_keyboard_alone(opened):
+    page = opened("sampling")
+    shot(page, "sampling-0-form")
+    press(page, "Generate")
+    said(page, "Done.")
+    assert page.locator(".widget-vbox video").evaluate("e => e.duration") > 0
+    shot(page, "sampling-1-made")
+    for view in ("latents and x0", "words", "heads", "modulation"):
+        look_at(page, view)
+        for number in range(page.locator(SCRUBBED).count()):
+            words = page.evaluate(WORDS)
+            reach(page, page.locator(SCRUBBED).nth(number))
+            move(page, page.locator(SCRUBBED).nth(number))
+            changes(page, WORDS, words)
+        shot(page, f"sampling-2-{view.split()[0]}")
+
+    press(page, "Pin this run")
+    said(page, "Pinned.")
+    write(page, "steps", "500")
+    press(page, "Generate")
+    said(page, "Step 2 of 500")
+    press(page, "Stop")
+    said(page, "Stopped after step")
+    assert page.get_by_role("button", name="Generate").is_enabled()
+    shot(page, "sampling-3-stopped")
+
+    write(page, "steps", "4")
+    write(page, "prompt", "a blue square moving left on a gray background")
+    press(page, "Generate")
+    said(page, "Done.")
+    look_at(page, "compared with the pinned run")
+    page.get_by_text("Changed: prompt").wait_for(timeout=LONG)
+    shot(page, "sampling-4-compared")
+    write(page, "frames", "10")
+    press(page, "Generate")
+    page.locator("[role=alert]").wait_for(timeout=LONG)
+    shot(page, "sampling-5-refused")
+    assert not found_by_axe(page)
+
+
+SCRUBBED = ".widget-vbox .widget-vbox .widget-vbox :is([role=slider], select):visible"
+
+
+def press(page, name):
+    reach(page, page.get_by_role("button", name=name, exact=True))
+    page.keyboard.press("Enter")
+
+
+def look_at(page, view):
+    words = page.evaluate(WORDS)
+    press(page, view)
+    changes(page, WORDS, words)
+
+
+def write(page, label, text):
+    control = page.get_by_label(label, exact=True)
+    reach(page, control)
+    page.keyboard.press("Control+A")
+    page.keyboard.type(text)
+    page.keyboard.press("Tab")
+
+
+def said(page, text):
+    page.locator("[role=status]").get_by_text(text).first.wait_for(timeout=LONG)
