@@ -32,7 +32,8 @@ SETTINGS = {
 # Controls beside an explorer's picture, in the order of Tab.
 CONTROLS = ".jp-OutputArea .widget-vbox :is([role=slider], select, input[type=checkbox], input[type=radio])"
 PICTURES = "() => [...document.querySelectorAll('.widget-vbox img')].map(e => e.src)"
-WORDS = "() => [...document.querySelectorAll('.widget-vbox :is(img, [role=status], [role=alert])')].map(e => e.alt || e.innerText)"
+SAID = ".widget-vbox :is(img, [role=status], [role=alert])"
+WORDS = f"() => [...document.querySelectorAll('{SAID}')].map(e => e.alt || e.innerText)"
 LONG = 300_000
 # What axe may find. ipywidgets makes its sliders with noUiSlider and gives the handle no name, and nothing in Python
 # reaches it (the label stands beside it, for eyes only). See https://github.com/leongersen/noUiSlider/issues/1223:
@@ -117,7 +118,6 @@ PROMPTS = "() => [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].
 
 
 def shot(page, name):
-    SHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SHOTS / f"{name}.png")
 
 
