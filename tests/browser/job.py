@@ -13,6 +13,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from nbconvert.preprocessors import ClearOutputPreprocessor
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).parents[2]
@@ -34,18 +35,19 @@ CONTROLS = ".jp-OutputArea .widget-vbox :is([role=slider], select, input[type=ch
 PICTURES = "() => [...document.querySelectorAll('.widget-vbox img')].map(e => e.src)"
 SAID = ".widget-vbox :is(img, [role=status], [role=alert])"
 WORDS = f"() => [...document.querySelectorAll('{SAID}')].map(e => e.alt || e.innerText)"
-LONG = 300_000
-# What axe may find. ipywidgets makes its sliders with noUiSlider and gives the handle no name, and nothing in Python
-# reaches it (the label stands beside it, for eyes only). See https://github.com/leongersen/noUiSlider/issues/1223:
-# noUiSlider can do it (handleAttributes), ipywidgets does not ask for it.
+PROMPTS = "() => [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map(e => e.innerText)"
+LONG = 300_000  # milliseconds
+# The one thing that axe may find. ipywidgets gives the handle of a slider no name and has no way to set one
+# (https://github.com/jupyter-widgets/ipywidgets/issues/2650, open); its label stands beside it, for eyes only.
 NAMELESS = ("aria-input-field-name", "noUi-handle")
 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
     folder, home, token = tmp_path_factory.mktemp("lab"), tmp_path_factory.mktemp("home"), secrets.token_hex(16)
-    for path in NOTEBOOKS:
-        shutil.copy(path, folder)
+    for path in NOTEBOOKS:  # without what is stored: whatever is seen was made here
+        bare, _ = ClearOutputPreprocessor().preprocess(nbformat.read(path, 4), {})
+        nbformat.write(bare, folder / path.name)
     nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(SAMPLING)]), folder / "sampling.ipynb")
     for name, setting in SETTINGS.items():
         file = home / "lab" / "user-settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
@@ -112,9 +114,6 @@ def opened(browser, lab):
         page.request.delete(f"{address}/api/kernels/{kernel['id']}?token={token}")
     page.close()
     assert not errors
-
-
-PROMPTS = "() => [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map(e => e.innerText)"
 
 
 def shot(page, name):
