@@ -90,7 +90,7 @@ def browser():
 
 @pytest.fixture
 def opened(browser, lab):
-    """opened(name) runs all that is in a notebook. Behind the test its kernel is shut down, and the console was silent."""
+    """opened(name) runs a notebook. Behind the test its kernel is shut down, and the console was silent."""
     address, token = lab
     page = browser.new_page(viewport={"width": 1280, "height": 1000})
     errors = []
