@@ -50,7 +50,9 @@ def lab(tmp_path_factory):
         last = max(number for number, cell in enumerate(bare.cells) if "Explorer(" in cell.source)
         bare.cells = bare.cells[: last + 1]  # what follows the last explorer is run by nbval
         nbformat.write(bare, folder / path.name)
-    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(SAMPLING)]), folder / "sampling.ipynb")
+    alone = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(SAMPLING)])
+    alone.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}  # without it, JupyterLab asks
+    nbformat.write(alone, folder / "sampling.ipynb")
     for name, setting in SETTINGS.items():
         file = home / "lab" / "user-settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True)
