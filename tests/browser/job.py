@@ -145,7 +145,7 @@ def reach(page, control):
 
 
 def move(page, control, back=False):
-    """One step on, or back, as from the end. JupyterLab takes an arrow on a closed list for itself: it is opened first."""
+    """One step on, or back, as from the end. JupyterLab takes arrows on a closed list for itself, so it is opened."""
     kind = control.evaluate("e => e.getAttribute('role') || e.type")
     last = "e => e.options ? e.selectedIndex === e.length - 1 : e.ariaValueNow === e.ariaValueMax"
     back = back or control.evaluate(last)
