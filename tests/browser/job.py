@@ -201,7 +201,8 @@ def test_sampling_explorer_generates_stops_scrubs_and_compares_by_keyboard_alone
     assert page.locator(".widget-vbox video").evaluate("e => e.duration") > 0
     shot(page, "sampling-1-made")
     for view in ("latents and x0", "words", "heads", "modulation"):
-        look_at(page, view)
+        if view != "latents and x0":  # it begins there
+            look_at(page, view)
         for number in range(page.locator(SCRUBBED).count()):
             words = page.evaluate(WORDS)
             reach(page, page.locator(SCRUBBED).nth(number))
@@ -213,10 +214,9 @@ def test_sampling_explorer_generates_stops_scrubs_and_compares_by_keyboard_alone
     said(page, "Pinned.")
     write(page, "steps", "500")
     press(page, "Generate")
-    said(page, "Step 2 of 500")
+    said(page, "of 500, about")
     press(page, "Stop")
     said(page, "Stopped after step")
-    assert page.get_by_role("button", name="Generate").is_enabled()
     shot(page, "sampling-3-stopped")
 
     write(page, "steps", "4")
@@ -228,7 +228,7 @@ def test_sampling_explorer_generates_stops_scrubs_and_compares_by_keyboard_alone
     shot(page, "sampling-4-compared")
     write(page, "frames", "10")
     press(page, "Generate")
-    page.locator("[role=alert]").wait_for(timeout=LONG)
+    page.wait_for_selector(REFUSED, timeout=LONG)
     shot(page, "sampling-5-refused")
     assert not found_by_axe(page)
 
@@ -237,7 +237,10 @@ SCRUBBED = ".widget-vbox .widget-vbox .widget-vbox :is([role=slider], select):vi
 
 
 def press(page, name):
-    reach(page, page.get_by_role("button", name=name, exact=True))
+    """A button, once it can be pressed."""
+    button = page.get_by_role("button", name=name, exact=True, disabled=False)
+    button.wait_for(timeout=LONG)
+    reach(page, button)
     page.keyboard.press("Enter")
 
 
