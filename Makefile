@@ -38,9 +38,9 @@ colab: setup
 test-colab: setup
 	@$(BIN)/python -m pytest tests/colab/job.py
 
-# Every notebook in JupyterLab in Chromium, moved by keyboard. Pictures of it in outputs/browser.
+# Every explorer in JupyterLab in Chromium, moved by keyboard. Pictures of it in outputs/browser.
 test-browser: setup
-	@$(BIN)/pip install --quiet --disable-pip-version-check playwright
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[browser]"
 	@npm install --silent --no-save --prefix outputs/axe axe-core@4.14.1
 	@$(BIN)/python -m pytest tests/browser/job.py
 

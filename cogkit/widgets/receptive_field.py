@@ -29,7 +29,8 @@ def look(frame: int, forwards: bool, norms: bool, resnets: int, frames: int = 49
     others = after if forwards else before
     chunks = chunk_of(np.arange(frames))
     borders = np.flatnonzero(np.diff(chunks)) + 1
-    title = "" if norms else "Norms frozen. "
+    deep = "" if resnets == 1 else f"{resnets} resnets a row. "  # said, since it moves no border in 49 frames
+    title = deep + ("" if norms else "Norms frozen. ")
     if forwards:
         title += f"Change frame {frame}: latent frames {named_run(latents)} move"
     else:
@@ -37,7 +38,7 @@ def look(frame: int, forwards: bool, norms: bool, resnets: int, frames: int = 49
     figure = frame_reach(before, latents, after, frame, forwards, borders.tolist(), title)
     wrong = int(others[:frame].sum() if forwards else others[frame + 1 :].sum())
     way = "Earlier frames that come out different" if forwards else "Later frames that it knows of"
-    readout = (
+    readout = deep + (
         f"Frame {frame} lies in chunk {chunks[frame]} and latent frame {latent_frames(frame + 4) - 1}. It "
         f"{'changes' if forwards else 'knows of'} {int(latents.sum())} of {len(latents)} latent frames and "
         f"{int(others.sum())} of {frames} frames {'that come back' if forwards else 'of the clip'}. "

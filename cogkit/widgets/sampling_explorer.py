@@ -35,11 +35,11 @@ class SamplingExplorer(widgets.VBox):
         self.pin = _button("Pin this run", self._pin, disabled=True)
         self.save = _button("Save this run", self._save, disabled=True)
         self.folder = labelled(widgets.Text, "save in folder", "32em")
-        self.progress = widgets.IntProgress(description="progress", style={"description_width": "9em"})
+        self.progress = widgets.IntProgress(description="progress", style={"description_width": "10em"})
         self.progress.layout = widgets.Layout(width="min(47em, 98%)")
         self.status, self.result, self.view = widgets.HTML(), widgets.HTML(), widgets.HTML()
         self.code = labelled(widgets.Textarea, "copy as code", "60em", rows=14)
-        buttons = widgets.HBox([self.generate, self.stop], layout=widgets.Layout(margin="0 0 0 9.5em"))
+        buttons = widgets.HBox([self.generate, self.stop], layout=widgets.Layout(margin="0 0 0 10.5em"))
         keeping = widgets.HBox([self.pin, self.save, self.folder], layout=widgets.Layout(flex_flow="row wrap"))
         self.made = widgets.VBox([self.result, keeping, self.scrubber, self.view, self.code])
         self.made.layout.display = "none"
@@ -147,7 +147,7 @@ class SamplingExplorer(widgets.VBox):
         self.pin.disabled = self.save.disabled = running or self.session.made is None
 
     def _say(self, text: str) -> None:
-        self.status.value = f'<p role="status" style="margin: 0 0 0 9.5em">{html.escape(text)}</p>'
+        self.status.value = f'<p role="status" style="margin: 0 0 0 10.5em">{html.escape(text)}</p>'
 
 
 def _button(label: str, pressed, style: str = "", disabled: bool = False) -> widgets.Button:

@@ -26,7 +26,7 @@ class Scrubber(widgets.VBox):
         self.pipe, self.on_change, self._silent = pipe, on_change, True
         views = [(name, view) for view, (name, _) in VIEWS.items()]
         wide = {"width": "min(47em, 98%)"}
-        self.views = widgets.ToggleButtons(description="look at", options=views, style={"description_width": "9em"})
+        self.views = widgets.ToggleButtons(description="look at", options=views, style={"description_width": "10em"})
         self.views.style.button_width = "auto"
         self.controls = {
             "word": labelled(widgets.Dropdown, "word"),

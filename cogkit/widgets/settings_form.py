@@ -7,7 +7,7 @@ import ipywidgets as widgets
 from cogkit.generation import DYNAMIC, SAMPLERS, Settings
 from cogkit.noise import NOISES
 
-WIDE = {"description_width": "9em"}
+WIDE = {"description_width": "10em"}
 HALF, WHOLE = "23em", "47em"
 
 
@@ -65,4 +65,4 @@ class SettingsForm(widgets.VBox):
 
     def _explain(self, change=None) -> None:
         name = self.controls["noise"].value
-        self.about_noise.value = f'<p style="margin: 0 0 0 9.5em; color: #555"><i>{name}</i>: {NOISES[name]}</p>'
+        self.about_noise.value = f'<p style="margin: 0 0 0 10.5em; color: #555"><i>{name}</i>: {NOISES[name]}</p>'
