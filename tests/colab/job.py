@@ -18,8 +18,10 @@ from cogkit.colab import bootstrap, stamp
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 SEVEN = ("ipywidgets=", "widgetsnbextension=", "jupyterlab_widgets=")  # Colab has older ones
-PREINSTALLED = """torch numpy matplotlib ipywidgets==7.7.* ipykernel nbclient pillow tqdm transformers diffusers
-accelerate einops scipy psutil jinja2 packaging sentencepiece protobuf xarray setuptools""".split()
+# Colab's notebook is 6.5 too. A newer one, which ipywidgets 7.7 takes if it may, brings jupyterlab.
+PREINSTALLED = """torch numpy matplotlib ipywidgets==7.7.* notebook==6.5.* ipykernel nbclient pillow tqdm
+transformers diffusers accelerate einops scipy psutil jinja2 packaging sentencepiece protobuf xarray
+setuptools""".split()
 
 
 def run(*words, **more):
