@@ -11,7 +11,8 @@
     ScheduleExplorer()                             how much signal is left, and where the sampler stops
     SamplingExplorer(pipe)                         prompt, settings, Generate; then every step, word, head and layer
 
-All but the last have `look`, the plain function behind it, `controls`, and `multiples(...)`: several positions as a still picture.
+All but the last have `look`, the plain function behind it, `controls`, and `multiples(...)`:
+several positions as a still picture.
 """
 
 import importlib
