@@ -45,9 +45,7 @@ def colab(tmp_path_factory):
     stub = folder / "stub" / "google" / "colab"
     stub.mkdir(parents=True)
     (stub / "__init__.py").touch()
-    (folder / "stub" / "sitecustomize.py").write_text(
-        "import google.colab\n"
-    )  # as a Colab kernel has
+    (folder / "stub" / "sitecustomize.py").write_text("import google.colab\n")  # as a Colab kernel has
     run("git", "-C", ROOT, "archive", "--format=zip", "--prefix=cogkit/", "-o", folder / "source.zip", "HEAD")
     offline = {k: v for k, v in os.environ.items() if not k.startswith(("PIP_", "PYTHONPATH", "COGKIT_"))}
     offline |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder / "wheels"), "PIP_CONFIG_FILE": os.devnull}
