@@ -18,8 +18,10 @@ from cogkit.colab import bootstrap, stamp
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 SEVEN = ("ipywidgets=", "widgetsnbextension=", "jupyterlab_widgets=")  # Colab has older ones
-PREINSTALLED = """torch numpy matplotlib ipywidgets==7.7.* ipykernel nbclient pillow tqdm transformers diffusers
-accelerate einops scipy psutil jinja2 packaging sentencepiece protobuf xarray setuptools""".split()
+# Colab's notebook is 6.5 too. A newer one, which ipywidgets 7.7 takes if it may, brings jupyterlab.
+PREINSTALLED = """torch numpy matplotlib ipywidgets==7.7.* notebook==6.5.* ipykernel nbclient pillow tqdm
+transformers diffusers accelerate einops scipy psutil jinja2 packaging sentencepiece protobuf xarray
+setuptools""".split()
 
 
 def run(*words, **more):
@@ -43,9 +45,7 @@ def colab(tmp_path_factory):
     stub = folder / "stub" / "google" / "colab"
     stub.mkdir(parents=True)
     (stub / "__init__.py").touch()
-    (folder / "stub" / "sitecustomize.py").write_text(
-        "import google.colab\n"
-    )  # as a Colab kernel has
+    (folder / "stub" / "sitecustomize.py").write_text("import google.colab\n")  # as a Colab kernel has
     run("git", "-C", ROOT, "archive", "--format=zip", "--prefix=cogkit/", "-o", folder / "source.zip", "HEAD")
     offline = {k: v for k, v in os.environ.items() if not k.startswith(("PIP_", "PYTHONPATH", "COGKIT_"))}
     offline |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder / "wheels"), "PIP_CONFIG_FILE": os.devnull}
