@@ -34,9 +34,8 @@ def attend_in_place(board, layer: int, call, args, kwargs):
     chunk = min(visitor.chunk for visitor in board.visitors)
     pattern = Pattern(given["query"], given["key"], given["value"], given.get("scale"), chunk)
     asking = [visitor for visitor in board.visitors if visitor.wants("attn.pattern", layer, board.step)]
-    found = [v.visit("attn.pattern", layer, pattern, board.step) for v in asking if v.edits]
-    pattern.apply([edit for edits in found for edit in edits or ()])
-    for visitor in asking:
-        if not visitor.edits:
-            visitor.visit("attn.pattern", layer, pattern, board.step)
+    for visitor in asking:  # editors first, each of which sees what the one before it made
+        edits = visitor.visit("attn.pattern", layer, pattern, board.step)
+        if visitor.edits:
+            pattern.apply(edits or [])
     return board.send("attn.z", layer, pattern.z)
