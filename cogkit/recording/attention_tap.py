@@ -27,7 +27,7 @@ def attend_in_place(board, layer: int, call, args, kwargs):
     given = dict(zip(names, args, strict=False)) | kwargs
     for kind, name in (("attn.q", "query"), ("attn.k", "key"), ("attn.v", "value")):
         given[name] = board.send(kind, layer, given[name])
-    if not board.wanted("attn.pattern", layer):
+    if not board.wanted("attn.pattern", layer) or not board.is_whole("attn.pattern", given["query"]):
         return board.send("attn.z", layer, call(**given))
     if given.get("attn_mask") is not None or any(given.get(n) for n in ("dropout_p", "is_causal", "enable_gqa")):
         raise AttentionError(f"block {layer} calls attention with a mask, dropout or shared heads: no exact columns")

@@ -5,8 +5,18 @@ from collections.abc import Callable
 import torch
 
 from cogkit.recording.attention_tap import AttentionTap
+from cogkit.recording.visitor import RecordError
 
 CHUNKS = [f"{part}.{stream}" for stream in ("video", "text") for part in ("shift", "scale", "gate")]
+
+
+def refuse_compiled(transformer: torch.nn.Module) -> None:
+    """Raises RecordError: hooks that are laid after the compilation are left out without a word."""
+    for name, module in transformer.named_modules():
+        forward = hasattr(module.forward, "_torchdynamo_orig_callable")
+        if forward or hasattr(module, "_orig_mod") or module._compiled_call_impl is not None:
+            what = f"{name or 'the transformer'} is compiled"
+            raise RecordError(f"{what}: its inside has no hook points; use it before torch.compile")
 
 
 def tap_block(board, layer: int, block: torch.nn.Module, kinds: frozenset[str]) -> list[Callable[[], None]]:

@@ -74,8 +74,15 @@ class Anatomy(NamedTuple):
         return self.heads * self.head_width
 
 
-def anatomy(config) -> Anatomy:
-    out = config.out_channels * config.patch_size**2 * (getattr(config, "patch_size_t", None) or 1)
-    c = config
-    sizes = c.num_layers, c.num_attention_heads, c.attention_head_dim, c.time_embed_dim, out, c.text_embed_dim
-    return Anatomy(*sizes)
+class PipelineError(ValueError):
+    """What was given is not a CogVideoX pipeline."""
+
+
+def anatomy(pipe) -> Anatomy:
+    try:
+        c = pipe.transformer.config
+        out = c.out_channels * c.patch_size**2 * (getattr(c, "patch_size_t", None) or 1)
+        heads = c.num_attention_heads, c.attention_head_dim
+        return Anatomy(c.num_layers, *heads, c.time_embed_dim, out, c.text_embed_dim)
+    except AttributeError as error:
+        raise PipelineError(f"a {type(pipe).__name__} is no CogVideoX pipeline: {error}; give the pipeline") from None

@@ -58,7 +58,7 @@ class Recording(Visitor):
         if not selectors:
             raise RecordError("nothing to record; give maps(), concepts(), acts() or trajectory()")
         self.pipe, self.selectors, self.budget, self.sink = pipe, selectors, budget, sink and Path(sink)
-        self.sizes = anatomy(pipe.transformer.config)
+        self.sizes = anatomy(pipe)
         self.kinds = frozenset().union(*(_kinds(selector, self.sizes.layers) for selector in selectors))
         self.chunk = min((selector.chunk for selector in selectors if isinstance(selector, Maps)), default=self.chunk)
         self.layout: Layout | None = None
@@ -117,7 +117,8 @@ class Recording(Visitor):
         slabs = [slab for part in self.parts for slab in part.slabs]
         names = [(slab.group, slab.name) for slab in slabs]
         if twice := {group for group, name in names if names.count((group, name)) > 1}:
-            raise RecordError(f"{', '.join(sorted(twice))} is recorded twice; give one of them another name=")
+            ways = "give one of the maps another name=, or put the patterns into one acts()"
+            raise RecordError(f"{', '.join(sorted(twice))} is recorded twice; {ways}")
         self.store = ZarrStore(slabs, self.notes, self.sink) if self.sink else MemoryStore(slabs, self.notes)
 
     def _notes(self, layout: Layout) -> dict:

@@ -12,8 +12,9 @@ from contextlib import contextmanager
 
 import torch
 
-from cogkit.recording.block_taps import joined, tap_block
+from cogkit.recording.block_taps import joined, refuse_compiled, tap_block
 from cogkit.recording.layout import Layout, patch_grid
+from cogkit.recording.points import SAMPLER
 from cogkit.recording.tokens import text_slots
 from cogkit.recording.visitor import RecordError, Visitor
 
@@ -26,6 +27,8 @@ def visiting(pipe, *visitors: Visitor, prompt: str | list[str] | None = None):
     board = _boards.get(pipe.transformer)
     if board is None:
         board = _boards[pipe.transformer] = Board(pipe)
+    elif board.pipe is not pipe:
+        raise RecordError("this transformer is watched through another pipeline already; leave that block first")
     try:
         board.enter(visitors)
         if prompt is not None:
@@ -39,10 +42,9 @@ def visiting(pipe, *visitors: Visitor, prompt: str | list[str] | None = None):
 
 class Board:
     def __init__(self, pipe):
-        transformer = pipe.transformer
-        if hasattr(transformer, "_orig_mod") or transformer._compiled_call_impl is not None:
-            raise RecordError("the transformer is compiled: its inside has no hook points; use it before torch.compile")
+        refuse_compiled(pipe.transformer)
         self.pipe, self.visitors, self._undo = pipe, [], []
+        self.transformer = pipe.transformer
         self.layout: Layout | None = None
         self.step, self.guided, self.texts = -1, None, ((), ())
         self.attended: set[int] = set()  # layers whose attention ran in this step
@@ -65,11 +67,17 @@ class Board:
 
     def send(self, kind: str, layer: int | None, value, among: list[Visitor] | None = None):
         """Past the visitors; returns the very same object when nobody edited it."""
+        if not self.is_whole(kind, value):
+            return value
         for visitor in self.visitors if among is None else among:
             if visitor.wants(kind, layer, self.step):
                 new = visitor.visit(kind, layer, value, self.step)
                 value = value if new is None or not visitor.edits else new
         return value
+
+    def is_whole(self, kind: str, value) -> bool:
+        """Has it all batch rows? In some steps FasterCache leaves one branch out: nobody is shown the rest."""
+        return kind in SAMPLER or len(value) == self.layout.samples * len(self.layout.branches)
 
     def wanted(self, kind: str, layer: int | None) -> bool:
         return any(visitor.wants(kind, layer, self.step) for visitor in self.visitors)
@@ -90,6 +98,8 @@ class Board:
         add(_wrap(self.pipe, "encode_prompt", self._prompt_comes))
 
     def _prompt_comes(self, encode, *args, **kwargs):
+        if self.pipe.transformer is not self.transformer:
+            raise RecordError("the transformer was replaced within the block; swap first, then record or intervene")
         given = inspect.signature(encode).bind(*args, **kwargs)
         given.apply_defaults()
         given = given.arguments
