@@ -43,8 +43,7 @@ def visiting(pipe, *visitors: Visitor, prompt: str | list[str] | None = None):
 class Board:
     def __init__(self, pipe):
         refuse_compiled(pipe.transformer)
-        self.pipe, self.visitors, self._undo = pipe, [], []
-        self.transformer = pipe.transformer
+        self.pipe, self.transformer, self.visitors, self._undo = pipe, pipe.transformer, [], []
         self.layout: Layout | None = None
         self.step, self.guided, self.texts = -1, None, ((), ())
         self.attended: set[int] = set()  # layers whose attention ran in this step
