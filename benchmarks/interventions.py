@@ -3,9 +3,9 @@
     .venv/bin/python benchmarks/interventions.py [--rounds 7] [--quick]
 
 First every sort of intervention is made to do nothing (a factor of one, an identity, a run's own values) and the
-latents are held against the plain run's; only then are the real ones timed. Prints a table as Markdown and writes it
-to benchmarks/results/interventions.md. Run it on an idle machine. `--quick` takes a tiny model and one round: it shows
-that all rows are equal, no more.
+latents are held against the plain run's; what the real one changes stands beside it. Only then are the real ones timed.
+Prints a table as Markdown and writes it to benchmarks/results/interventions.md. Run it on an idle machine. `--quick`
+takes a tiny model and one round: it shows that all rows are equal, no more.
 """
 
 import argparse
@@ -27,7 +27,15 @@ import cogkit
 
 RESULT = Path(__file__).parent / "results" / "interventions.md"
 WORD, BOUND = "star", 1e-4  # the bound: of a run's own columns, put in again in fp32
-COLUMNS = ("intervention", "when it does nothing", "times slower (range)", "by processor time", "plain, s", "edited, s")
+COLUMNS = (
+    "intervention",
+    "when it does nothing",
+    "what it changes",
+    "times slower (range)",
+    "by processor time",
+    "plain, s",
+    "edited, s",
+)
 SEES = (
     cogkit.maps("video->text", words=[WORD], heads="each", dtype="float32"),
     cogkit.acts("blocks.*.resid_post.video", "blocks.*.attn.z", "prompt_embeds", branch="both"),
@@ -74,9 +82,10 @@ def line(name: str, pipe, size, nothing, edit, bound: float, rounds: int) -> str
         return pipe(**call(size)).frames
 
     equal = difference(Case(plain, partial(edited, pipe, size, nothing), bound))
+    changed = (edited(pipe, size, edit) - plain()).abs().max().item()
     time = timed(Case(partial(edited, pipe, size, edit), plain), rounds)  # its ratio is that of the first to the second
     span = f"**{time.ratio:.2f}** ({time.lowest:.2f} to {time.highest:.2f})"
-    return cells(name, equal, span, f"{time.cpu_ratio:.2f}", f"{time.twin:.2f}", f"{time.stock:.2f}")
+    return cells(name, equal, f"{changed:.1g}", span, f"{time.cpu_ratio:.2f}", f"{time.twin:.2f}", f"{time.stock:.2f}")
 
 
 def cells(*texts: str) -> str:
