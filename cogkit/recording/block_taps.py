@@ -1,5 +1,6 @@
 """The hooks of one transformer block. They hold on to module paths, so stock blocks and readable twins are the same."""
 
+import functools
 from collections.abc import Callable
 
 import torch
@@ -129,3 +130,15 @@ class BlockTaps:
 def joined(text, video, new_text, new_video):
     """The joint sequence of two edited streams; None when neither was."""
     return None if new_text is text and new_video is video else torch.cat([new_text, new_video], dim=1)
+
+
+def wrap(owner, name: str, around):
+    """Put `around(original, *args, **kwargs)` in the place of a method of this one object; returns the undoing."""
+    original, mine = getattr(owner, name), name in vars(owner)
+
+    @functools.wraps(original)
+    def wrapped(*args, **kwargs):
+        return around(original, *args, **kwargs)
+
+    setattr(owner, name, wrapped)
+    return lambda: setattr(owner, name, original) if mine else delattr(owner, name)

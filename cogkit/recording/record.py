@@ -17,6 +17,7 @@ from cogkit.recording.runs import Run, named, open_run
 from cogkit.recording.selectors import Acts, Maps, Trajectory
 from cogkit.recording.store import MemoryStore, ZarrStore
 from cogkit.recording.taps import visiting
+from cogkit.recording.vae_taps import VaeRecorder
 from cogkit.recording.visitor import RecordError, Visitor
 
 CAUSES = (
@@ -110,7 +111,7 @@ class Recording(Visitor):
         self.layout = layout
         self.parts = [part for selector in self.selectors for part in selector.bind(layout, self.sizes)]
         for part in self.parts:
-            if isinstance(part, ConceptRows):
+            if isinstance(part, ConceptRows | VaeRecorder):
                 part.meet(self.pipe)
         self.fired: dict[int, set] = defaultdict(set)  # part -> (step, layer)
         self.notes = self._notes(layout)
@@ -177,7 +178,9 @@ class Recording(Visitor):
             return
         for number, part in enumerate(self.parts):
             if not self.fired[number]:
-                raise RecordError(f"{part.slabs[0].group!r} never fired. Likely causes: {CAUSES}")
+                raise RecordError(
+                    f"{part.slabs[0].group!r} never fired. Likely causes: {getattr(part, 'causes', CAUSES)}"
+                )
         if self.missing:
             warnings.warn("some steps were not computed; `measured` says which", CachedSteps, stacklevel=4)
 

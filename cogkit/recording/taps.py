@@ -12,10 +12,11 @@ from contextlib import contextmanager
 
 import torch
 
-from cogkit.recording.block_taps import joined, refuse_compiled, tap_block
+from cogkit.recording.block_taps import joined, refuse_compiled, tap_block, wrap
 from cogkit.recording.layout import Layout, patch_grid
-from cogkit.recording.points import SAMPLER
+from cogkit.recording.points import SAMPLER, VAE
 from cogkit.recording.tokens import text_slots
+from cogkit.recording.vae_taps import tap_vae
 from cogkit.recording.visitor import RecordError, Visitor
 
 _boards: "weakref.WeakKeyDictionary[torch.nn.Module, Board]" = weakref.WeakKeyDictionary()
@@ -46,6 +47,7 @@ class Board:
         self.pipe, self.transformer, self.visitors, self._undo = pipe, pipe.transformer, [], []
         self.layout: Layout | None = None
         self.step, self.guided, self.texts = -1, None, ((), ())
+        self.early: list[tuple] = []  # what the VAE said before the first step
         self.attended: set[int] = set()  # layers whose attention ran in this step
         self.latents: torch.Tensor | None = None  # what an editor put in their place, until the sampler's step
 
@@ -76,7 +78,7 @@ class Board:
 
     def is_whole(self, kind: str, value) -> bool:
         """Has it all batch rows? In some steps FasterCache leaves one branch out: nobody is shown the rest."""
-        return kind in SAMPLER or len(value) == self.layout.samples * len(self.layout.branches)
+        return kind in (*SAMPLER, *VAE) or len(value) == self.layout.samples * len(self.layout.branches)
 
     def wanted(self, kind: str, layer: int | None) -> bool:
         return any(visitor.wants(kind, layer, self.step) for visitor in self.visitors)
@@ -93,8 +95,9 @@ class Board:
             self._undo.extend(tap_block(self, index, block, kinds))
         for kind, module in (("final.norm", transformer.norm_out), ("final.proj", transformer.proj_out)):
             add(module.register_forward_hook(lambda m, i, out, kind=kind: self.send(kind, None, out)).remove)
-        add(_wrap(self.pipe.scheduler, "step", self._sampler_steps))
-        add(_wrap(self.pipe, "encode_prompt", self._prompt_comes))
+        self._undo.extend(tap_vae(self, kinds))
+        add(wrap(self.pipe.scheduler, "step", self._sampler_steps))
+        add(wrap(self.pipe, "encode_prompt", self._prompt_comes))
 
     def _prompt_comes(self, encode, *args, **kwargs):
         if self.pipe.transformer is not self.transformer:
@@ -108,7 +111,7 @@ class Board:
 
     def prompted(self, prompt, negative, slots) -> None:
         """A new run begins."""
-        self.step, self.layout = -1, None
+        self.step, self.layout, self.early = -1, None, []
         slots = slots or self.pipe.transformer.config.max_text_seq_length
         if prompt is not None:
             prompts = [prompt] if isinstance(prompt, str) else prompt
@@ -128,6 +131,9 @@ class Board:
             self.layout = self._lay_out(given)
             for visitor in self.visitors:
                 visitor.begin(self.layout)
+            for kind, value in self.early:
+                self.send(kind, None, value)
+            self.early = []
         noisy, text = given["hidden_states"], given["encoder_hidden_states"]
         new = {"hidden_states": self._noisy(noisy), "encoder_hidden_states": self.send("prompt_embeds", None, text)}
         if new["hidden_states"] is noisy and new["encoder_hidden_states"] is text:
@@ -186,15 +192,3 @@ class Board:
         for visitor in self.visitors:
             visitor.sampled(guidance)
         return out
-
-
-def _wrap(owner, name: str, around):
-    """Put `around(original, *args, **kwargs)` in the place of a method of this one object; returns the undoing."""
-    original, mine = getattr(owner, name), name in vars(owner)
-
-    @functools.wraps(original)
-    def wrapped(*args, **kwargs):
-        return around(original, *args, **kwargs)
-
-    setattr(owner, name, wrapped)
-    return lambda: setattr(owner, name, original) if mine else delattr(owner, name)

@@ -194,6 +194,7 @@ def test_what_never_took_place_is_an_error_and_what_partly_did_a_warning(pipe, t
     [
         (lambda: cogkit.ablate("blocks.*.atn.z"), UnknownPoint, r"nearest: blocks\.\d\.attn\.z"),
         (lambda: cogkit.ablate("x0"), UnknownPoint, "can be recorded, not edited.*'model_output'"),
+        (lambda: cogkit.edit("vae.decoder", change=abs), UnknownPoint, "can be recorded, not edited.*'latents'"),
         (lambda: cogkit.ablate("blocks.0.attn_out.video", heads=[1]), InterventionError, "they are at attn.q"),
         (lambda: cogkit.ablate("blocks.0.attn.z", heads=[2]), UnknownPoint, "heads=2 is out of range; there are 2"),
         (lambda: cogkit.ablate("temb", tokens=cogkit.region(frames=0)), InterventionError, "one vector for all tokens"),
