@@ -26,6 +26,7 @@ _HOME = {
     "region": "interventions.regions",
     "reweight": "interventions.columns",
     "knock_out": "interventions.columns",
+    "inject": "interventions.inject",
     "ablate": "interventions.ablate",
     "patch": "interventions.patch",
     "edit": "interventions.edit",

@@ -62,3 +62,56 @@ def tiny_pipe():
         return pipe
 
     return build
+
+
+def fused(pipe):
+    pipe.transformer.fuse_qkv_projections()
+
+
+def adapted(pipe):
+    import torch
+    from peft import LoraConfig
+
+    places = ["to_q", "to_out.0", "norm1.linear", "ff.net.2"]
+    torch.manual_seed(1)
+    pipe.transformer.add_adapter(LoraConfig(r=2, target_modules=places, init_lora_weights=False))
+
+
+def model_offload(pipe):
+    pipe.enable_model_cpu_offload(device="cpu")
+
+
+def sequential_offload(pipe):
+    import torch
+    from accelerate import cpu_offload
+
+    cpu_offload(pipe.transformer, execution_device=torch.device("cpu"))  # weights on meta between uses
+
+
+def group_offload(pipe):
+    import torch
+
+    cpu = torch.device("cpu")
+    pipe.transformer.enable_group_offload(cpu, cpu, offload_type="block_level", num_blocks_per_group=1)
+
+
+def leaf_offload(pipe):
+    import torch
+
+    cpu = torch.device("cpu")
+    pipe.transformer.enable_group_offload(cpu, cpu, offload_type="leaf_level")
+
+
+def twins(pipe):
+    import cogkit
+
+    cogkit.swap(pipe)
+
+
+CHANGES = [fused, adapted, model_offload, sequential_offload, group_offload, leaf_offload, twins]
+
+
+@pytest.fixture(params=CHANGES, ids=[change.__name__ for change in CHANGES])
+def change(request):
+    """change(pipe): what users do to a transformer; what it computes stays the same, but for the LoRA's."""
+    return request.param

@@ -65,6 +65,14 @@ def in_memory(run) -> tuple[object, float]:
     return run(), high_water()
 
 
+def planned(pipe, size) -> float:
+    """MB that cogkit says, before the run, the recording will need."""
+    from cogkit import maps, record
+
+    with record(pipe, maps("video->text", dtype="float32")) as rec:
+        return rec.plan(**call(size)).memory / 2**20
+
+
 def seconds(run) -> tuple[float, float, torch.Tensor]:
     """Wall clock, CPU, and the latents."""
     wall, cpu = time.perf_counter(), time.process_time()
@@ -104,6 +112,8 @@ def measure(entrant, size) -> dict:
         "extra_mb": peak - base,
         "peak_mb": max(built, base, peak),
     }
+    if entrant.__name__ == "entrant_cogkit":
+        found["planned_mb"] = planned(pipe, size)
     if maps is not None:
         maps = torch.as_tensor(np.asarray(maps))[:, :, queries].double()
         found["lift_error"] = (maps - exact).abs().max().item() * found["tokens"]

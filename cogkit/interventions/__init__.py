@@ -10,6 +10,7 @@ around or inside of it sees the edited values. An intervention is a plain value:
 | --- | --- |
 | `reweight({"red": 2.0})` | multiplies the attention on words (or any region), as adding log 2 to the logits |
 | `knock_out("red", "<pad>")` | nobody can attend to them: identical to masking these keys |
+| `inject({"square": "circle"}, from_=run)` | who looks at "square" is who looked at "circle" in a recorded run |
 | `ablate("blocks.2.attn.z", heads=[1], mode="zero")` | zero, "mean" (over tokens), "resample" (from a recorded run) |
 | `patch("blocks.1.resid_post.video", from_=run)` | puts in what another run had there, recorded with `acts` |
 | `edit("blocks.1.resid_post.video", change=f)` | puts in `f(value)`: steering, noise, anything |

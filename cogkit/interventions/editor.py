@@ -55,17 +55,18 @@ class Editor(Visitor):
 
     def __init__(self, pipe, points: list[Point], where: Where):
         self.pipe, self.where, self.points = pipe, where, set(points)
-        self.sizes = anatomy(pipe.transformer.config)
+        self.sizes = anatomy(pipe)
         self.kinds = frozenset(point.kind for point in points)
         self.heads = choose("heads", where.heads, self.sizes.heads)
         self.due = self.done = 0  # edits, over all runs
+        self._layers: list[int] = []  # of the edits of this step, within blocks
 
     def prompted(self, prompts, negatives) -> None:
         if self.where.tokens is not None and prompts:  # before the text encoder runs
             check_words(self.where.tokens.words, [*prompts, *negatives])
 
     def begin(self, layout: Layout) -> None:
-        self.layout, self._masks = layout, {}
+        self.layout, self._masks, self._layers = layout, {}, []
         self.steps = set(choose("steps", self.where.steps, layout.steps))
         self.branches = chosen_branches(self.where.branch, layout)
         self.rows = layout.batch_rows(self.branches)
@@ -77,8 +78,19 @@ class Editor(Visitor):
         return (kind, layer) in self.points and step in self.steps
 
     def visit(self, kind: str, layer: int | None, value, step: int):
-        self.done += 1
+        if layer is None:
+            self.done += 1
+        else:
+            self._layers.append(layer)
         return self.edit(kind, layer, value, step)
+
+    def step_done(self, step: int, attended: set[int]) -> None:
+        """Count the edits of what was computed: a change to what a cache had put there is none."""
+        self._attended = self._attended or bool(attended)
+        self.done += sum(layer in attended or not self._attended for layer in self._layers)
+        self._layers = []
+
+    _attended = False
 
     def edit(self, kind: str, layer: int | None, value, step: int):
         raise NotImplementedError

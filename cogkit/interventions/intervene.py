@@ -4,6 +4,7 @@ import warnings
 from contextlib import contextmanager
 
 from cogkit.interventions.editor import Intervention, InterventionError
+from cogkit.recording.layout import anatomy
 from cogkit.recording.record import CAUSES
 from cogkit.recording.taps import visiting
 
@@ -25,6 +26,7 @@ def intervene(pipe, *interventions, prompt: str | list[str] | None = None):
     for intervention in interventions:
         if not isinstance(intervention, Intervention):
             raise InterventionError(f"{intervention!r} is no intervention; use ablate(), patch(), reweight(), ...")
+    anatomy(pipe)  # raises PipelineError
     editors = [intervention.editor(pipe) for intervention in interventions]
     with visiting(pipe, *editors, prompt=prompt):
         yield
@@ -32,5 +34,5 @@ def intervene(pipe, *interventions, prompt: str | list[str] | None = None):
         if not editor.done:
             raise InterventionError(f"{intervention} never took place. Likely causes: no run in the block, or {CAUSES}")
         if editor.done < editor.due:
-            missing = f"{editor.due - editor.done} of {editor.due} edits"
-            warnings.warn(f"{intervention}: {missing} did not take place. Likely causes: {CAUSES}", SkippedEdits, 3)
+            missing = f"{editor.due - editor.done} of {editor.due} edits did not take place, or on a cache's values"
+            warnings.warn(f"{intervention}: {missing}. Likely causes: {CAUSES}", SkippedEdits, 3)

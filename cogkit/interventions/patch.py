@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from cogkit.interventions.edit import PointEditor
-from cogkit.interventions.editor import Intervention, InterventionError, Where, editable_points
-from cogkit.interventions.sources import Source, check_run
-from cogkit.recording.points import Point, choose
+from cogkit.interventions.editor import Intervention, Where, editable_points
+from cogkit.interventions.sources import Source, check_run, donors
+from cogkit.recording.points import Point
 from cogkit.recording.runs import Run
 
 
@@ -32,17 +32,11 @@ class PatchEditor(PointEditor):
     def __init__(self, pipe, points: list[Point], what: Patch):
         super().__init__(pipe, points, what.where)
         self.source, self.sample = Source(what.run, points, what.step), what.sample
-        if self.sample is not None:
-            choose("from_sample", self.sample, self.source.samples)
 
     def begin(self, layout) -> None:
         super().begin(layout)
         self.source.check(self.steps, self.branches)
-        there, here = self.source.samples, layout.samples
-        if self.sample is None and there not in (1, here):
-            raise InterventionError(f"that run has {there} samples, this one {here}; choose one: from_sample=")
-        each = self.sample is None and there == here
-        self.samples = list(range(here)) if each else [self.sample or 0] * here
+        self.samples = donors(self.sample, self.source.samples, layout.samples)
 
     def changed(self, kind: str, layer: int | None, value: Tensor, step: int) -> Tensor:
         return self.source.rows(kind, layer, step, self.layout, self.samples, value)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from cogkit.interventions.editor import InterventionError
 from cogkit.recording.layout import Layout
-from cogkit.recording.points import SAMPLER, Point
+from cogkit.recording.points import SAMPLER, Point, choose
 from cogkit.recording.runs import Run
 
 
@@ -18,6 +18,15 @@ def check_run(run) -> Run | None:
             f"from_ is a {type(run).__name__}; give a finished recording: rec.run, or open_run(...)"
         )
     return run
+
+
+def donors(chosen: int | None, there: int, here: int) -> list[int]:
+    """For every sample here, the one of the other run that it gets. Raises UnknownPoint or InterventionError."""
+    if chosen is not None:
+        return choose("from_sample", chosen, there) * here
+    if there not in (1, here):
+        raise InterventionError(f"that run has {there} samples, this one {here}; choose one: from_sample=")
+    return list(range(here)) if there == here else [0] * here
 
 
 class Source:

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from cogkit.recording.layout import Anatomy, Layout
-from cogkit.recording.points import SAMPLER, choose, match_points
+from cogkit.recording.points import SAMPLER, VAE, choose, match_points
 from cogkit.recording.slabs import Slab
+from cogkit.recording.vae_taps import VaeRecorder
 
 
 class ActRecorder:
@@ -65,14 +66,15 @@ def value_axes(kind: str, layout: Layout, anatomy: Anatomy) -> dict[str, int]:
     return {"frame": layout.frames, "y": layout.height, "x": layout.width, "channel": width}
 
 
-def bind_acts(selector, layout: Layout, anatomy: Anatomy) -> list[ActRecorder]:
-    """One recorder a kind: its layers are those that the patterns chose."""
+def bind_acts(selector, layout: Layout, anatomy: Anatomy) -> list[ActRecorder | VaeRecorder]:
+    """One recorder a kind: its layers are those that the patterns chose. The VAE has no steps and no branches."""
     by_kind: dict[str, list] = {}
     for kind, layer in match_points(selector.patterns, anatomy.layers):
         by_kind.setdefault(kind, []).append(layer)
     steps = choose("steps", selector.steps, layout.steps)
     branches = chosen_branches(selector.branch, layout)
-    return [
+    vae = [VaeRecorder(kind, selector.dtype, layout, anatomy) for kind in VAE if by_kind.pop(kind, None)]
+    return vae + [
         ActRecorder(kind, None if layers == [None] else layers, steps, branches, selector.dtype, layout, anatomy)
         for kind, layers in by_kind.items()
     ]

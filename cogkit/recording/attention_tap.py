@@ -27,16 +27,15 @@ def attend_in_place(board, layer: int, call, args, kwargs):
     given = dict(zip(names, args, strict=False)) | kwargs
     for kind, name in (("attn.q", "query"), ("attn.k", "key"), ("attn.v", "value")):
         given[name] = board.send(kind, layer, given[name])
-    if not board.wanted("attn.pattern", layer):
+    if not board.wanted("attn.pattern", layer) or not board.is_whole("attn.pattern", given["query"]):
         return board.send("attn.z", layer, call(**given))
     if given.get("attn_mask") is not None or any(given.get(n) for n in ("dropout_p", "is_causal", "enable_gqa")):
         raise AttentionError(f"block {layer} calls attention with a mask, dropout or shared heads: no exact columns")
     chunk = min(visitor.chunk for visitor in board.visitors)
     pattern = Pattern(given["query"], given["key"], given["value"], given.get("scale"), chunk)
     asking = [visitor for visitor in board.visitors if visitor.wants("attn.pattern", layer, board.step)]
-    found = [v.visit("attn.pattern", layer, pattern, board.step) for v in asking if v.edits]
-    pattern.apply([edit for edits in found for edit in edits or ()])
-    for visitor in asking:
-        if not visitor.edits:
-            visitor.visit("attn.pattern", layer, pattern, board.step)
+    for visitor in asking:  # editors first, each of which sees what the one before it made
+        edits = visitor.visit("attn.pattern", layer, pattern, board.step)
+        if visitor.edits:
+            pattern.apply(edits or [])
     return board.send("attn.z", layer, pattern.z)

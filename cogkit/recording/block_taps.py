@@ -1,12 +1,23 @@
 """The hooks of one transformer block. They hold on to module paths, so stock blocks and readable twins are the same."""
 
+import functools
 from collections.abc import Callable
 
 import torch
 
 from cogkit.recording.attention_tap import AttentionTap
+from cogkit.recording.visitor import RecordError
 
 CHUNKS = [f"{part}.{stream}" for stream in ("video", "text") for part in ("shift", "scale", "gate")]
+
+
+def refuse_compiled(transformer: torch.nn.Module) -> None:
+    """Raises RecordError: hooks that are laid after the compilation are left out without a word."""
+    for name, module in transformer.named_modules():
+        forward = hasattr(module.forward, "_torchdynamo_orig_callable")
+        if forward or hasattr(module, "_orig_mod") or module._compiled_call_impl is not None:
+            what = f"{name or 'the transformer'} is compiled"
+            raise RecordError(f"{what}: its inside has no hook points; use it before torch.compile")
 
 
 def tap_block(board, layer: int, block: torch.nn.Module, kinds: frozenset[str]) -> list[Callable[[], None]]:
@@ -119,3 +130,15 @@ class BlockTaps:
 def joined(text, video, new_text, new_video):
     """The joint sequence of two edited streams; None when neither was."""
     return None if new_text is text and new_video is video else torch.cat([new_text, new_video], dim=1)
+
+
+def wrap(owner, name: str, around):
+    """Put `around(original, *args, **kwargs)` in the place of a method of this one object; returns the undoing."""
+    original, mine = getattr(owner, name), name in vars(owner)
+
+    @functools.wraps(original)
+    def wrapped(*args, **kwargs):
+        return around(original, *args, **kwargs)
+
+    setattr(owner, name, wrapped)
+    return lambda: setattr(owner, name, original) if mine else delattr(owner, name)

@@ -59,8 +59,20 @@ def patch_grid(config, latent_frames: int, height: int, width: int) -> tuple[int
     return -(-latent_frames // patch_t), height // patch, width // patch
 
 
+class VaeSizes(NamedTuple):
+    """What the shapes of a VAE's answers follow from."""
+
+    space: int  # pixels of a latent pixel
+    time: int  # frames of a latent frame
+    chunk: int  # latent frames that are decoded at once
+    channels: int  # of a frame
+    latent_channels: int
+    image: bool  # only one frame is encoded
+    as_twin: bool  # the readable VAE, which gives back 4k + 1 frames
+
+
 class Anatomy(NamedTuple):
-    """The sizes of a transformer."""
+    """The sizes of a transformer, and of the VAE beside it."""
 
     layers: int
     heads: int
@@ -68,14 +80,33 @@ class Anatomy(NamedTuple):
     time: int  # width of temb
     out: int  # channels of final.proj
     text: int  # width of prompt_embeds
+    vae: VaeSizes | None = None
 
     @property
     def width(self) -> int:
         return self.heads * self.head_width
 
 
-def anatomy(config) -> Anatomy:
-    out = config.out_channels * config.patch_size**2 * (getattr(config, "patch_size_t", None) or 1)
-    c = config
-    sizes = c.num_layers, c.num_attention_heads, c.attention_head_dim, c.time_embed_dim, out, c.text_embed_dim
-    return Anatomy(*sizes)
+class PipelineError(ValueError):
+    """What was given is not a CogVideoX pipeline."""
+
+
+def anatomy(pipe) -> Anatomy:
+    try:
+        c = pipe.transformer.config
+        out = c.out_channels * c.patch_size**2 * (getattr(c, "patch_size_t", None) or 1)
+        heads = c.num_attention_heads, c.attention_head_dim
+        return Anatomy(
+            c.num_layers, *heads, c.time_embed_dim, out, c.text_embed_dim, _vae_sizes(getattr(pipe, "vae", None), c)
+        )
+    except AttributeError as error:
+        raise PipelineError(f"a {type(pipe).__name__} is no CogVideoX pipeline: {error}; give the pipeline") from None
+
+
+def _vae_sizes(vae, transformer) -> VaeSizes | None:
+    if vae is None:  # a pipeline that ends at latents can do without
+        return None
+    c, as_twin = vae.config, not getattr(vae, "as_released", True)
+    space, image = 2 ** (len(c.block_out_channels) - 1), transformer.in_channels > transformer.out_channels
+    chunk, time = vae.num_latent_frames_batch_size, int(c.temporal_compression_ratio)
+    return VaeSizes(space, time, chunk, c.out_channels, c.latent_channels, image, as_twin)

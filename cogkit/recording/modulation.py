@@ -5,6 +5,8 @@ from collections.abc import Iterable
 import numpy as np
 import torch
 import xarray as xr
+from diffusers.models.activations import get_activation
+from diffusers.models.embeddings import get_timestep_embedding
 from torch import nn
 
 PARTS, STREAMS = ("shift", "scale", "gate"), ("video", "text")
@@ -29,13 +31,12 @@ def modulation_table(pipe_or_transformer, timesteps: Iterable[int]) -> xr.DataAr
     times = sorted({int(time) for time in timesteps})
     if not times or times[0] < 0 or times[-1] > 999:
         raise ModulationError(f"timesteps={times} must be train timesteps from 0 to 999, at least one")
-    embedded = model.time_proj(torch.tensor(times))
-    for linear in (model.time_embedding.linear_1, model.time_embedding.linear_2):
-        if linear is model.time_embedding.linear_2:
-            embedded = model.time_embedding.act(embedded)
-        embedded = _linear(linear, embedded)
+    config = model.config
+    width = config.num_attention_heads * config.attention_head_dim
+    wave = get_timestep_embedding(torch.tensor(times), width, config.flip_sin_to_cos, config.freq_shift)
+    hidden = get_activation(config.timestep_activation_fn)(_linear(model.time_embedding.linear_1, wave))
+    embedded = _linear(model.time_embedding.linear_2, hidden)
     active = nn.functional.silu(embedded)
-    width = model.config.num_attention_heads * model.config.attention_head_dim
     blocks = model.transformer_blocks
     found = np.empty((len(times), len(blocks), 2, 2, 3, width), np.float32)
     for layer, block in enumerate(blocks):
@@ -46,11 +47,15 @@ def modulation_table(pipe_or_transformer, timesteps: Iterable[int]) -> xr.DataAr
     return xr.DataArray(found, dims=axes, coords=dict(zip(axes, labels, strict=False)), name="modulation")
 
 
-def _linear(linear: nn.Linear, value: torch.Tensor) -> torch.Tensor:
+def _linear(linear: nn.Module, value: torch.Tensor) -> torch.Tensor:
     if linear.weight.is_meta:
         raise ModulationError(
             "the AdaLN weights are on the meta device (offloaded or not loaded); call modulation_table before "
             "enable_sequential_cpu_offload, or load only norm*.linear and time_embedding"
         )
+    weight = linear.weight.float().cpu()
+    if hasattr(linear, "get_delta_weight") and not (linear.merged or linear.disable_adapters):  # a LoRA of PEFT
+        for name in set(linear.active_adapters) & set(linear.lora_A):
+            weight = weight + linear.get_delta_weight(name).float().cpu()
     bias = None if linear.bias is None else linear.bias.float().cpu()
-    return nn.functional.linear(value, linear.weight.float().cpu(), bias)
+    return nn.functional.linear(value, weight, bias)

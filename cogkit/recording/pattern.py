@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from cogkit.recording.kernel import AttentionError, Heads, attend
@@ -22,10 +22,13 @@ SMALL = 0.05  # below this share of a row's mass left, its sums are taken anew i
 
 @dataclass(frozen=True)
 class ColumnEdit:
-    """Multiply the probabilities of `columns` by `factor`, in some batch rows, heads (None: all) and queries (all)."""
+    """Multiply the probabilities of `columns` by `factor`, in some batch rows, heads (None: all) and queries (all).
+
+    `factor` is a number, or a tensor over all heads, `queries` and `columns`.
+    """
 
     columns: tuple[int, ...]
-    factor: float
+    factor: float | Float[Tensor, "head Q C"]
     batch: tuple[int, ...]
     renormalise: bool = True
     heads: tuple[int, ...] | None = None
@@ -43,6 +46,7 @@ class Pattern:
         self.scale = q.shape[-1] ** -0.5 if scale is None else scale
         self.z, self.lse = attend(q, k, v, self.scale, chunk)
         self.edits: list[ColumnEdit] = []
+        self._kernel_z, self._kernel_lse = self.z, self.lse
 
     def head_blocks(self, width: int) -> Iterator[slice]:
         """Heads in blocks of which `width` fp32 numbers a head fit into the chunk."""
@@ -90,11 +94,11 @@ class Pattern:
         return mass
 
     def apply(self, edits: list[ColumnEdit]) -> None:
-        """Change z and every later answer."""
+        """Change z and every later answer, on top of what was changed before."""
         if not edits:
             return
-        self.edits, self._kernel_lse, z = edits, self.lse, self.z
-        self.lse, self.z = self.lse.clone(), torch.empty_like(z).copy_(z)
+        self.edits, z = [*self.edits, *edits], self._kernel_z
+        self.lse, self.z = self._kernel_lse.clone(), torch.empty_like(z).copy_(z)
         for b in range(self.q.shape[0]):
             columns = self._edited_columns(b)
             if columns is None:
@@ -148,7 +152,11 @@ class Pattern:
                 & _chosen(edit.queries, tokens, device)[None, queries, None]
             )
             here = here & _chosen(edit.columns, tokens, device)[None, None, columns]
-            weights = weights * torch.where(here, edit.factor, 1.0)
+            factor = edit.factor
+            if isinstance(factor, Tensor):  # of it, what is asked for; what is not in the edit, `here` takes out
+                row, column = _places(edit.queries, tokens, device)[queries], _places(edit.columns, tokens, device)
+                factor = factor[heads][:, row][:, :, column[columns]]
+            weights = weights * torch.where(here, factor, 1.0)
         return weights
 
 
@@ -157,4 +165,12 @@ def _chosen(indices: tuple[int, ...] | None, size: int, device) -> Bool[Tensor, 
         return torch.ones(size, dtype=torch.bool, device=device)
     found = torch.zeros(size, dtype=torch.bool, device=device)
     found[list(indices)] = True
+    return found
+
+
+def _places(indices: tuple[int, ...] | None, size: int, device) -> Int[Tensor, " size"]:
+    """Where each of `size` tokens stands among `indices`; 0 for those that do not."""
+    found = torch.zeros(size, dtype=torch.long, device=device)
+    chosen = torch.arange(size) if indices is None else torch.tensor(indices)
+    found[chosen] = torch.arange(len(chosen), device=device)
     return found

@@ -1,6 +1,6 @@
 """The hook points: every place of the model that has a name, and patterns that choose among them.
 
-A full name is `latents`, `temb`, or `blocks.3.attn.z`; a kind is the name without its block (`attn.z`).
+A full name is `latents`, `temb`, `vae.decoder` or `blocks.3.attn.z`; a kind is the name without its block (`attn.z`).
 """
 
 from difflib import get_close_matches
@@ -23,7 +23,8 @@ BLOCK = (
     *(f"mlp_out_gated.{stream}" for stream in STREAMS),
     *(f"resid_post.{stream}" for stream in STREAMS),
 )
-READ_ONLY = ("x0",)  # it follows from latents and model_output
+VAE = ("vae.encoder", "vae.decoder")  # large, and not of the denoiser: "*" does not mean them, "vae.*" does
+READ_ONLY = ("x0", *VAE)  # x0 follows from latents and model_output
 
 
 class UnknownPoint(LookupError):
@@ -50,12 +51,12 @@ def match_points(patterns: tuple[str, ...], layers: int) -> list[Point]:
 
     Raises UnknownPoint, with near matches, for a pattern that matches none.
     """
-    points = all_points(layers)
+    points = [*all_points(layers), *(Point(kind, None) for kind in VAE)]
     names = {str(point): point for point in points}
     found: dict[str, Point] = {}
     for pattern in patterns:
         wanted = pattern.replace("transformer_blocks.", "blocks.")
-        hits = [name for name in names if fnmatchcase(name, wanted)]
+        hits = [name for name in names if fnmatchcase(name, wanted) and (name not in VAE or wanted[:4] == "vae.")]
         if not hits:
             near = get_close_matches(wanted, names, n=3, cutoff=0.4) or list(names)[:3]
             raise UnknownPoint(f"no hook point matches {pattern!r}; nearest: {', '.join(near)}")

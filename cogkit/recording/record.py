@@ -17,6 +17,7 @@ from cogkit.recording.runs import Run, named, open_run
 from cogkit.recording.selectors import Acts, Maps, Trajectory
 from cogkit.recording.store import MemoryStore, ZarrStore
 from cogkit.recording.taps import visiting
+from cogkit.recording.vae_taps import VaeRecorder
 from cogkit.recording.visitor import RecordError, Visitor
 
 CAUSES = (
@@ -58,7 +59,7 @@ class Recording(Visitor):
         if not selectors:
             raise RecordError("nothing to record; give maps(), concepts(), acts() or trajectory()")
         self.pipe, self.selectors, self.budget, self.sink = pipe, selectors, budget, sink and Path(sink)
-        self.sizes = anatomy(pipe.transformer.config)
+        self.sizes = anatomy(pipe)
         self.kinds = frozenset().union(*(_kinds(selector, self.sizes.layers) for selector in selectors))
         self.chunk = min((selector.chunk for selector in selectors if isinstance(selector, Maps)), default=self.chunk)
         self.layout: Layout | None = None
@@ -110,14 +111,15 @@ class Recording(Visitor):
         self.layout = layout
         self.parts = [part for selector in self.selectors for part in selector.bind(layout, self.sizes)]
         for part in self.parts:
-            if isinstance(part, ConceptRows):
+            if isinstance(part, ConceptRows | VaeRecorder):
                 part.meet(self.pipe)
         self.fired: dict[int, set] = defaultdict(set)  # part -> (step, layer)
         self.notes = self._notes(layout)
         slabs = [slab for part in self.parts for slab in part.slabs]
         names = [(slab.group, slab.name) for slab in slabs]
         if twice := {group for group, name in names if names.count((group, name)) > 1}:
-            raise RecordError(f"{', '.join(sorted(twice))} is recorded twice; give one of them another name=")
+            ways = "give one of the maps another name=, or put the patterns into one acts()"
+            raise RecordError(f"{', '.join(sorted(twice))} is recorded twice; {ways}")
         self.store = ZarrStore(slabs, self.notes, self.sink) if self.sink else MemoryStore(slabs, self.notes)
 
     def _notes(self, layout: Layout) -> dict:
@@ -176,7 +178,9 @@ class Recording(Visitor):
             return
         for number, part in enumerate(self.parts):
             if not self.fired[number]:
-                raise RecordError(f"{part.slabs[0].group!r} never fired. Likely causes: {CAUSES}")
+                raise RecordError(
+                    f"{part.slabs[0].group!r} never fired. Likely causes: {getattr(part, 'causes', CAUSES)}"
+                )
         if self.missing:
             warnings.warn("some steps were not computed; `measured` says which", CachedSteps, stacklevel=4)
 

@@ -101,7 +101,7 @@ def named(arrays: dict[str, tuple], coords: dict[str, list], measured, notes: di
     arrays = {name: xr.Variable(*array) for name, array in arrays.items()}
     sizes = {axis: size for array in arrays.values() for axis, size in array.sizes.items()}
     labels = {axis: range(size) for axis, size in sizes.items() if axis not in ("channel", "sample")} | coords
-    for name in ("train_timestep", "alpha_bar", "sigma", "guidance"):
+    for name in ("train_timestep", "alpha_bar", "sigma", "guidance") if "step" in coords else ():
         values = [notes[name][step] if step < len(notes[name]) else np.nan for step in coords["step"]]
         labels[name] = ("step", np.array(values))
     if "layer" in sizes:

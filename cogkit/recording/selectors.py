@@ -129,7 +129,8 @@ def maps(
 def acts(*patterns: str, steps="all", branch: str = "cond", dtype: str = "float32") -> Acts:
     """Values at the hook points that the shell-style patterns match, such as "blocks.*.attn.z" or "temb".
 
-    They are kept whole: see `plan()` before asking for many. q, k, v, z have all tokens, text first.
+    They are kept whole: see `plan()` before asking for many. q, k, v, z have all tokens, text first. "vae.decoder" has
+    the frames of the one decoding, "vae.encoder" an image's mean and log variance: (sample, frame, channel, y, x).
     """
     if not patterns:
         raise SelectorError("acts() chooses nothing; give a pattern such as 'blocks.*.resid_post.video'")

@@ -46,8 +46,8 @@ class ZarrStore:
     """
 
     def __init__(self, slabs: list[Slab], notes: dict, folder: Path):
-        if folder.exists() and any(folder.iterdir()):
-            raise SinkError(f"sink {folder} is not empty; give a new folder, a recording is never overwritten")
+        if folder.exists() and (folder.is_file() or any(folder.iterdir())):
+            raise SinkError(f"sink {folder} is a file, or not empty; give a new folder, none is ever overwritten")
         self.root = zarr.open_group(folder, mode="w", zarr_format=3)
         self.root.attrs.update(notes | {"groups": sorted({slab.group for slab in slabs})})
         self.arrays = {}

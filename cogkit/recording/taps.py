@@ -12,9 +12,11 @@ from contextlib import contextmanager
 
 import torch
 
-from cogkit.recording.block_taps import joined, tap_block
+from cogkit.recording.block_taps import joined, refuse_compiled, tap_block, wrap
 from cogkit.recording.layout import Layout, patch_grid
+from cogkit.recording.points import SAMPLER, VAE
 from cogkit.recording.tokens import text_slots
+from cogkit.recording.vae_taps import tap_vae
 from cogkit.recording.visitor import RecordError, Visitor
 
 _boards: "weakref.WeakKeyDictionary[torch.nn.Module, Board]" = weakref.WeakKeyDictionary()
@@ -26,6 +28,8 @@ def visiting(pipe, *visitors: Visitor, prompt: str | list[str] | None = None):
     board = _boards.get(pipe.transformer)
     if board is None:
         board = _boards[pipe.transformer] = Board(pipe)
+    elif board.pipe is not pipe:
+        raise RecordError("this transformer is watched through another pipeline already; leave that block first")
     try:
         board.enter(visitors)
         if prompt is not None:
@@ -39,12 +43,11 @@ def visiting(pipe, *visitors: Visitor, prompt: str | list[str] | None = None):
 
 class Board:
     def __init__(self, pipe):
-        transformer = pipe.transformer
-        if hasattr(transformer, "_orig_mod") or transformer._compiled_call_impl is not None:
-            raise RecordError("the transformer is compiled: its inside has no hook points; use it before torch.compile")
-        self.pipe, self.visitors, self._undo = pipe, [], []
+        refuse_compiled(pipe.transformer)
+        self.pipe, self.transformer, self.visitors, self._undo = pipe, pipe.transformer, [], []
         self.layout: Layout | None = None
         self.step, self.guided, self.texts = -1, None, ((), ())
+        self.early: list[tuple] = []  # what the VAE said before the first step
         self.attended: set[int] = set()  # layers whose attention ran in this step
         self.latents: torch.Tensor | None = None  # what an editor put in their place, until the sampler's step
 
@@ -65,11 +68,17 @@ class Board:
 
     def send(self, kind: str, layer: int | None, value, among: list[Visitor] | None = None):
         """Past the visitors; returns the very same object when nobody edited it."""
+        if not self.is_whole(kind, value):
+            return value
         for visitor in self.visitors if among is None else among:
             if visitor.wants(kind, layer, self.step):
                 new = visitor.visit(kind, layer, value, self.step)
                 value = value if new is None or not visitor.edits else new
         return value
+
+    def is_whole(self, kind: str, value) -> bool:
+        """Has it all batch rows? In some steps FasterCache leaves one branch out: nobody is shown the rest."""
+        return kind in (*SAMPLER, *VAE) or len(value) == self.layout.samples * len(self.layout.branches)
 
     def wanted(self, kind: str, layer: int | None) -> bool:
         return any(visitor.wants(kind, layer, self.step) for visitor in self.visitors)
@@ -86,10 +95,13 @@ class Board:
             self._undo.extend(tap_block(self, index, block, kinds))
         for kind, module in (("final.norm", transformer.norm_out), ("final.proj", transformer.proj_out)):
             add(module.register_forward_hook(lambda m, i, out, kind=kind: self.send(kind, None, out)).remove)
-        add(_wrap(self.pipe.scheduler, "step", self._sampler_steps))
-        add(_wrap(self.pipe, "encode_prompt", self._prompt_comes))
+        self._undo.extend(tap_vae(self, kinds))
+        add(wrap(self.pipe.scheduler, "step", self._sampler_steps))
+        add(wrap(self.pipe, "encode_prompt", self._prompt_comes))
 
     def _prompt_comes(self, encode, *args, **kwargs):
+        if self.pipe.transformer is not self.transformer:
+            raise RecordError("the transformer was replaced within the block; swap first, then record or intervene")
         given = inspect.signature(encode).bind(*args, **kwargs)
         given.apply_defaults()
         given = given.arguments
@@ -99,7 +111,7 @@ class Board:
 
     def prompted(self, prompt, negative, slots) -> None:
         """A new run begins."""
-        self.step, self.layout = -1, None
+        self.step, self.layout, self.early = -1, None, []
         slots = slots or self.pipe.transformer.config.max_text_seq_length
         if prompt is not None:
             prompts = [prompt] if isinstance(prompt, str) else prompt
@@ -119,6 +131,9 @@ class Board:
             self.layout = self._lay_out(given)
             for visitor in self.visitors:
                 visitor.begin(self.layout)
+            for kind, value in self.early:
+                self.send(kind, None, value)
+            self.early = []
         noisy, text = given["hidden_states"], given["encoder_hidden_states"]
         new = {"hidden_states": self._noisy(noisy), "encoder_hidden_states": self.send("prompt_embeds", None, text)}
         if new["hidden_states"] is noisy and new["encoder_hidden_states"] is text:
@@ -177,15 +192,3 @@ class Board:
         for visitor in self.visitors:
             visitor.sampled(guidance)
         return out
-
-
-def _wrap(owner, name: str, around):
-    """Put `around(original, *args, **kwargs)` in the place of a method of this one object; returns the undoing."""
-    original, mine = getattr(owner, name), name in vars(owner)
-
-    @functools.wraps(original)
-    def wrapped(*args, **kwargs):
-        return around(original, *args, **kwargs)
-
-    setattr(owner, name, wrapped)
-    return lambda: setattr(owner, name, original) if mine else delattr(owner, name)

@@ -1,6 +1,7 @@
 """Any pipeline, any way out: what is edited is edited, and nothing else is."""
 
 import gc
+import warnings
 from contextlib import nullcontext
 
 import diffusers
@@ -10,6 +11,7 @@ import torch
 import cogkit
 from cogkit.interventions.editor import InterventionError
 from cogkit.interventions.intervene import SkippedEdits
+from cogkit.recording.modulation import ModulationError
 from cogkit.recording.points import UnknownPoint, all_points
 
 SWAP = cogkit.swap_prompt("a blue star", steps=1)
@@ -81,6 +83,40 @@ def test_on_any_pipeline_identities_change_no_bit_and_a_word_can_be_masked_away(
         assert not torch.equal(found, plain)
 
 
+EVERY_SORT = [
+    cogkit.knock_out("red"),
+    cogkit.reweight({"circle": 2.0}, renormalise=False),
+    cogkit.ablate("blocks.1.attn.z", heads=[0]),
+    cogkit.edit("blocks.*.attn.q", change=lambda q: q * 1.1),
+    cogkit.edit("blocks.1.mlp_out_gated.text", change=lambda x: x + 1),
+    cogkit.modulate("blocks.*.adaln1.gate.text", times=0.5),
+    SWAP,
+]
+FROZEN = cogkit.modulate("blocks.0.adaln2.scale.video", train_timestep=500)
+
+
+def test_on_a_changed_transformer_an_intervention_is_what_it_is_on_a_plain_one(tiny_pipe, generate, change):
+    changed, plain = tiny_pipe(), tiny_pipe()
+    change(changed)
+    if change.__name__ == "adapted":  # the plain one gets the adapter's product in its weights
+        change(plain)
+        plain.transformer.fuse_lora()
+    unedited, before = generate(changed), traces(changed)
+    with cogkit.record(plain, cogkit.acts("blocks.0.resid_post.video", branch="both")) as rec:
+        generate(plain, seed=2)
+    found, edits = [], [*EVERY_SORT, FROZEN]
+    if change.__name__ == "sequential_offload":  # the weights that it is made of are nowhere between two calls
+        edits.remove(FROZEN)
+        with pytest.raises(ModulationError, match="call modulation_table before"), cogkit.intervene(changed, FROZEN):
+            pass
+    for pipe in (changed, plain):
+        with cogkit.intervene(pipe, *edits, cogkit.patch("blocks.0.resid_post.video", from_=rec.run, steps=0)):
+            found.append(generate(pipe))
+    torch.testing.assert_close(*found, atol=1e-4, rtol=1e-4)
+    assert not torch.allclose(found[0], unedited, atol=1e-2)
+    assert traces(changed) == before and torch.equal(generate(changed), unedited)
+
+
 def test_nothing_is_left_behind_whatever_happens(pipe, generate):
     plain, before = generate(pipe), traces(pipe)
     with cogkit.intervene(pipe, *SOME):
@@ -130,6 +166,10 @@ def test_interventions_nest_and_serve_many_runs_and_pipelines(pipe, tiny_pipe, g
 
 
 def test_what_never_took_place_is_an_error_and_what_partly_did_a_warning(pipe, tiny_pipe, generate):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", SkippedEdits)  # what is not within a block counts, in the last step too
+        with cogkit.intervene(pipe, cogkit.edit("model_output", "temb", "blocks.*.resid_mid.text", change=lambda x: x)):
+            generate(pipe)
     with pytest.raises(InterventionError, match="ablate.*never took place.*no run in the block"):
         with cogkit.intervene(pipe, cogkit.ablate("blocks.0.attn.z")):
             pass
@@ -137,6 +177,9 @@ def test_what_never_took_place_is_an_error_and_what_partly_did_a_warning(pipe, t
     cached.transformer.enable_cache(diffusers.FirstBlockCacheConfig(threshold=1e9))  # computes one block of later steps
     with pytest.warns(SkippedEdits, match="2 of 6 edits did not take place.*FirstBlockCache"):
         with cogkit.intervene(cached, cogkit.ablate("blocks.*.attn.z")):
+            generate(cached)
+    with pytest.warns(SkippedEdits, match="2 of 6 edits did not take place, or on a cache's values"):
+        with cogkit.intervene(cached, cogkit.edit("blocks.*.resid_post.video", change=lambda x: x * 0.9)):
             generate(cached)
     blind = tiny_pipe()
     for block in blind.transformer.transformer_blocks:  # an attention without scaled_dot_product_attention
@@ -151,6 +194,7 @@ def test_what_never_took_place_is_an_error_and_what_partly_did_a_warning(pipe, t
     [
         (lambda: cogkit.ablate("blocks.*.atn.z"), UnknownPoint, r"nearest: blocks\.\d\.attn\.z"),
         (lambda: cogkit.ablate("x0"), UnknownPoint, "can be recorded, not edited.*'model_output'"),
+        (lambda: cogkit.edit("vae.decoder", change=abs), UnknownPoint, "can be recorded, not edited.*'latents'"),
         (lambda: cogkit.ablate("blocks.0.attn_out.video", heads=[1]), InterventionError, "they are at attn.q"),
         (lambda: cogkit.ablate("blocks.0.attn.z", heads=[2]), UnknownPoint, "heads=2 is out of range; there are 2"),
         (lambda: cogkit.ablate("temb", tokens=cogkit.region(frames=0)), InterventionError, "one vector for all tokens"),

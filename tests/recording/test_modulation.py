@@ -24,6 +24,30 @@ def test_the_table_is_what_every_layer_does_in_a_run_whatever_the_branch(tiny_pi
                     assert abs(found - expected.sel(train_timestep=time, drop=True)).max() < 1e-5
 
 
+def lora(pipe):
+    from peft import LoraConfig
+
+    pipe.transformer.add_adapter(LoraConfig(r=2, target_modules=["norm1.linear", "linear_1"], init_lora_weights=False))
+
+
+def switched_off(pipe):
+    lora(pipe)
+    pipe.transformer.disable_adapters()
+
+
+@pytest.mark.parametrize("change", [cogkit.swap, lora, switched_off])
+def test_the_table_is_that_of_the_transformer_as_it_is_now(tiny_pipe, generate, change):
+    pipe = tiny_pipe()
+    before = cogkit.modulation_table(pipe, [999])
+    change(pipe)
+    with cogkit.record(pipe, cogkit.acts("blocks.*.adaln1.gate.*", steps=0)) as rec:
+        generate(pipe)
+    table = cogkit.modulation_table(pipe, [999]).sel(norm=1, part="gate")
+    for stream in ("video", "text"):
+        assert abs(rec.run[f"adaln1.gate.{stream}"][0].values - table.sel(stream=stream)[0].values).max() < 1e-5
+    assert (abs(table - before.sel(norm=1, part="gate")).max() > 1e-3) == (change is lora)
+
+
 def test_the_table_needs_only_the_time_embedding_and_the_norms(tiny_pipe):
     pipe = tiny_pipe(dtype=torch.bfloat16)
     whole = cogkit.modulation_table(pipe, [0, 999])

@@ -2,11 +2,13 @@ import gc
 import threading
 import tracemalloc
 
+import diffusers
 import pytest
 import torch
 
 import cogkit
 from cogkit.recording.act_recorder import BranchError
+from cogkit.recording.layout import PipelineError
 from cogkit.recording.plan import BudgetError
 from cogkit.recording.points import UnknownPoint
 from cogkit.recording.record import CachedSteps
@@ -79,34 +81,6 @@ def test_any_cogvideox_pipeline_can_be_recorded(tiny_pipe, generate, build, call
     assert bool(((pad > 0) & (video > 0) & (pad + video < 1)).all())
 
 
-def fused(pipe):
-    pipe.transformer.fuse_qkv_projections()
-
-
-def adapted(pipe):
-    from peft import LoraConfig
-
-    places = ["to_q", "to_out.0", "norm1.linear", "ff.net.2"]
-    pipe.transformer.add_adapter(LoraConfig(r=2, target_modules=places, init_lora_weights=False))
-
-
-def model_offload(pipe):
-    from accelerate import cpu_offload_with_hook
-
-    cpu_offload_with_hook(pipe.transformer, execution_device=torch.device("cpu"))  # as enable_model_cpu_offload does
-
-
-def sequential_offload(pipe):
-    from accelerate import cpu_offload
-
-    cpu_offload(pipe.transformer, execution_device=torch.device("cpu"))  # weights on meta between uses
-
-
-def twins(pipe):
-    cogkit.swap(pipe)
-
-
-@pytest.mark.parametrize("change", [fused, adapted, model_offload, sequential_offload, twins])
 def test_a_changed_transformer_can_be_recorded(tiny_pipe, generate, change):
     pipe = tiny_pipe()
     change(pipe)
@@ -178,11 +152,63 @@ def test_what_cannot_be_recorded_is_refused_with_near_matches(pipe, generate):
         generate(pipe)
 
 
-def test_a_compiled_transformer_is_refused(tiny_pipe):
-    pipe = tiny_pipe()
+def compiled(pipe):
     pipe.transformer.compile()  # compiles nothing until it is called
+
+
+def compiled_blocks(pipe):
+    pipe.transformer.transformer_blocks[1].compile()
+
+
+def compiled_apart(pipe):
+    pipe.transformer.transformer_blocks[1] = torch.compile(pipe.transformer.transformer_blocks[1])
+
+
+def compiled_forward(pipe):
+    pipe.transformer.forward = torch.compile(pipe.transformer.forward)
+
+
+@pytest.mark.parametrize("how", [compiled, compiled_blocks, compiled_apart, compiled_forward])
+def test_a_compiled_transformer_is_refused(tiny_pipe, how):
+    pipe = tiny_pipe()
+    how(pipe)
+    before = traces(pipe)
     with pytest.raises(RecordError, match="compiled.*before torch.compile"), cogkit.record(pipe, cogkit.trajectory()):
         pass
+    assert traces(pipe) == before
+
+
+def test_what_is_no_pipeline_or_another_one_is_refused(pipe, tiny_pipe, generate):
+    with pytest.raises(PipelineError, match="CogVideoXTransformer3DModel is no CogVideoX pipeline.*give the pipeline"):
+        with cogkit.record(pipe.transformer, cogkit.trajectory()):
+            pass
+    other = type(pipe)(**pipe.components)  # shares the transformer, not the prompt or the guidance
+    with cogkit.record(pipe, cogkit.trajectory()) as rec:
+        with pytest.raises(RecordError, match="watched through another pipeline already"):
+            with cogkit.record(other, cogkit.trajectory()):
+                pass
+        generate(pipe)
+    assert rec.run["latents"].notnull().all()
+
+
+def test_the_same_twice_is_refused_with_the_way_out(pipe, generate):
+    with pytest.raises(RecordError, match=r"attn.z is recorded twice; .*put the patterns into one acts\(\)"):
+        with cogkit.record(pipe, cogkit.acts("blocks.0.attn.z"), cogkit.acts("blocks.*.attn.z")):
+            generate(pipe)
+    with cogkit.record(pipe, cogkit.maps("video->text"), cogkit.maps("video->text", name="again")) as rec:
+        generate(pipe)
+    assert rec.run["again"].equals(rec.run["video->text"])
+
+
+def test_swapping_within_the_block_is_refused_and_leaves_nothing(tiny_pipe, generate):
+    pipe = tiny_pipe()
+    plain, before = generate(pipe), traces(pipe)
+    with pytest.raises(RecordError, match="replaced within the block; swap first"):
+        with cogkit.record(pipe, *ALL), cogkit.swap(pipe):
+            generate(pipe)
+    assert traces(pipe) == before and torch.equal(generate(pipe), plain)
+    with cogkit.swap(pipe), cogkit.record(pipe, *ALL):
+        generate(pipe)
 
 
 def test_a_selector_that_never_fired_is_an_error_that_names_causes(pipe, generate, tiny_pipe):
@@ -200,7 +226,7 @@ def test_a_selector_that_never_fired_is_an_error_that_names_causes(pipe, generat
 def test_cached_steps_are_flagged_and_never_taken_for_measured(tiny_pipe, generate):
     pipe = tiny_pipe(num_layers=3)
     pipe.transformer.enable_cache(
-        __import__("diffusers").FirstBlockCacheConfig(threshold=1e9)  # every step after the first is cached
+        diffusers.FirstBlockCacheConfig(threshold=1e9)  # every step after the first is cached
     )
     with pytest.warns(CachedSteps, match="`measured` says which"):
         with cogkit.record(pipe, cogkit.maps("video->text"), cogkit.acts("blocks.*.resid_post.video")) as rec:
@@ -209,6 +235,31 @@ def test_cached_steps_are_flagged_and_never_taken_for_measured(tiny_pipe, genera
         measured = rec.run.datasets[name].measured
         assert measured.values[0].all() and not measured.values[1, 1:].any(), name
     assert rec.run["video->text"].lift.isel(step=1, layer=1).isnull().all()
+
+
+@pytest.mark.filterwarnings("ignore:torch.meshgrid")
+def test_a_step_without_the_unconditional_branch_is_flagged(tiny_pipe, generate):
+    pipe = tiny_pipe()
+    pipe.transformer.enable_cache(
+        diffusers.FasterCacheConfig(
+            spatial_attention_block_skip_range=2,
+            spatial_attention_timestep_skip_range=(-1, 1001),
+            unconditional_batch_skip_range=2,
+            unconditional_batch_timestep_skip_range=(-1, 1001),
+            attention_weight_callback=lambda _: 0.5,
+            tensor_format="BFCHW",
+            current_timestep_callback=lambda: pipe.current_timestep,
+        )
+    )
+    plain = generate(pipe, num_inference_steps=6)
+    selectors = cogkit.maps("video->text"), cogkit.acts("blocks.*.attn.z", "blocks.*.resid_post.video", "temb")
+    with pytest.warns(CachedSteps), cogkit.record(pipe, *selectors) as rec:
+        assert torch.equal(generate(pipe, num_inference_steps=6), plain)
+    for name in ("video->text", "attn.z", "resid_post.video"):
+        measured, values = rec.run.datasets[name].measured, rec.run[name]
+        values = values.lift if name == "video->text" else values
+        assert measured.values[0].all() and not measured.values.all(), name
+        assert values.where(measured, drop=True).notnull().any() and not values.where(~measured).notnull().any(), name
 
 
 def test_a_budget_is_kept_and_the_message_names_the_knob(pipe, generate):

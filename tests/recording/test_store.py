@@ -82,10 +82,13 @@ def test_an_error_in_mid_run_leaves_what_was_written(pipe, generate, tmp_path):
 def test_a_recording_is_never_overwritten_and_a_disk_that_fails_is_an_error(pipe, generate, tmp_path):
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / "notes.txt").write_text("mine")
-    with pytest.raises(SinkError, match="old is not empty; give a new folder"):
+    with pytest.raises(SinkError, match="old is a file, or not empty; give a new folder"):
         with cogkit.record(pipe, *SELECTORS, sink=tmp_path / "old"):
             generate(pipe)
     assert [path.name for path in (tmp_path / "old").iterdir()] == ["notes.txt"]
+    with pytest.raises(SinkError, match="notes.txt is a file, or not empty"):
+        with cogkit.record(pipe, *SELECTORS, sink=tmp_path / "old" / "notes.txt"):
+            generate(pipe)
     with pytest.raises(SinkError, match="the sink could not be written: no space"):
         with cogkit.record(pipe, *SELECTORS, sink=tmp_path / "full") as rec:
             generate(pipe, callback_on_step_end=lambda *_: fill_the_disk_of(rec))
