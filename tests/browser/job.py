@@ -21,6 +21,7 @@ AXE = ROOT / "outputs" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
 SHOTS = ROOT / "outputs" / "browser"
 # How many controls the explorers of a notebook have: one that is not shown would not be missed otherwise.
 NOTEBOOKS = {
+    "00_start_here": 1,
     "01_causal_compression": 9,
     "02_patchify_and_rope": 7,
     "03_expert_adaln": 4,
