@@ -1,5 +1,6 @@
 """The text side of the nano checkpoint: a T5 tokenizer whose pieces are the captions' words, and a small T5 encoder."""
 
+import functools
 import io
 import math
 import string
@@ -23,14 +24,20 @@ def new_tokenizer(captions: int = 5000) -> T5Tokenizer:
 
     Upper case and end marks mean nothing here and are normalised away; a comma is a word.
     """
-    counts = Counter(word for k in range(captions) for word in caption(sample_scene(k), k).replace(",", " ,").split())
-    counts.update(every_word())  # rare words have been seen at least once
+    counts = word_counts(captions)
     total = sum(counts.values())
     pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -20.0)]
     pieces += [("," if word == "," else f"▁{word}", math.log(count / total)) for word, count in sorted(counts.items())]
     return T5Tokenizer(
         vocab=pieces, extra_ids=0, model_max_length=MAX_TEXT, _spm_precompiled_charsmap=lower_case_charsmap()
     )
+
+
+@functools.cache
+def word_counts(captions: int) -> Counter[str]:
+    counts = Counter(word for k in range(captions) for word in caption(sample_scene(k), k).replace(",", " ,").split())
+    counts.update(every_word())  # rare words have been seen at least once
+    return counts
 
 
 def lower_case_charsmap() -> bytes:
