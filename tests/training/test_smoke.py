@@ -22,14 +22,6 @@ def train(part, folder, *more):
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def weighed_by_one_clip():
-    """Sixteen take a minute each time and say no more about a VAE that is hardly trained."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cogkit.training.export.CLIPS_FOR_SCALE", 1)
-        yield
-
-
 @pytest.fixture(scope="module")
 def tiny(runs):
     """The pipeline folder that the two runs make."""
