@@ -19,7 +19,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 sys.path.insert(0, str(Path(__file__).parent / "peers"))
 
 import torch
-from side_by_side import Case, difference, machine, timed
+from side_by_side import Case, cells, difference, machine, span, timed
 from subject import SIZES, build, call
 from torch import Tensor
 
@@ -84,12 +84,8 @@ def line(name: str, pipe, size, nothing, edit, bound: float, rounds: int) -> str
     equal = difference(Case(plain, partial(edited, pipe, size, nothing), bound))
     changed = (edited(pipe, size, edit) - plain()).abs().max().item()
     time = timed(Case(partial(edited, pipe, size, edit), plain), rounds)  # its ratio is that of the first to the second
-    span = f"**{time.ratio:.2f}** ({time.lowest:.2f} to {time.highest:.2f})"
-    return cells(name, equal, f"{changed:.1g}", span, f"{time.cpu_ratio:.2f}", f"{time.twin:.2f}", f"{time.stock:.2f}")
-
-
-def cells(*texts: str) -> str:
-    return f"| {' | '.join(texts)} |"
+    seconds = (f"{s:.2f}" for s in (time.cpu_ratio, time.twin, time.stock))
+    return cells(name, equal, f"{changed:.1g}", span(time), *seconds)
 
 
 @torch.no_grad()

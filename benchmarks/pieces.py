@@ -19,7 +19,19 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch
 from diffusers import AutoencoderKLCogVideoX, CogVideoXTransformer3DModel
-from side_by_side import ARMS, Case, Row, UnequalError, call_in_fresh_process, difference, machine, peak_of, timed
+from side_by_side import (
+    ARMS,
+    Case,
+    Row,
+    UnequalError,
+    call_in_fresh_process,
+    cells,
+    difference,
+    machine,
+    peak_of,
+    span,
+    timed,
+)
 from torch import Tensor
 
 import cogkit
@@ -153,13 +165,8 @@ def line(row: Row, rounds: int, quick: bool) -> str:
     peaks = [] if quick else [call_in_fresh_process(Path(__file__), "--row", row.name, "--arm", arm) for arm in ARMS]
     bar = "" if row.bar is None else f"{row.bar}x {'reached' if time.ratio >= row.bar else 'MISSED'}"
     sizes = [f"{peak['peak']:.0f} (call {peak['call']:.0f})" for peak in peaks] or ["", ""]
-    speed = f"**{time.ratio:.2f}** ({time.lowest:.2f} to {time.highest:.2f})"
     seconds = (f"{1000 * s:.0f}" for s in (time.stock, time.twin))
-    return cells(row.piece, row.precision, equal, speed, f"{time.cpu_ratio:.2f}", *seconds, *sizes, bar)
-
-
-def cells(*texts: str) -> str:
-    return f"| {' | '.join(texts)} |"
+    return cells(row.piece, row.precision, equal, span(time), f"{time.cpu_ratio:.2f}", *seconds, *sizes, bar)
 
 
 @torch.no_grad()

@@ -133,3 +133,12 @@ def machine() -> str:
         f"torch {torch.__version__}, {torch.get_num_threads()} threads, load {load:.2f} at the start; "
         f"matrix products at {speeds[0]:.0f} GF/s in fp32 and {speeds[1]:.0f} in bf16.{idle}"
     )
+
+
+def cells(*texts: str) -> str:
+    """A line of a Markdown table."""
+    return f"| {' | '.join(texts)} |"
+
+
+def span(time: Timing) -> str:
+    return f"**{time.ratio:.2f}** ({time.lowest:.2f} to {time.highest:.2f})"

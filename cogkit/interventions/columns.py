@@ -35,10 +35,9 @@ class ColumnEditor(Editor):
         self.what = what
 
     def prompted(self, prompts, negatives) -> None:
-        by_branch = {"cond": prompts, "uncond": negatives, "both": (*prompts, *negatives)}
         for keys in [keys for keys, _ in self.what.factors] + [self.what.queries] * (self.what.queries is not None):
             if prompts:  # before the text encoder runs
-                check_words(keys.words, by_branch[self.where.branch])
+                check_words(keys.words, self.spoken(prompts, negatives))
 
     def begin(self, layout) -> None:
         super().begin(layout)

@@ -1,5 +1,6 @@
 """What all interventions share: where they act, and whether they ever did."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -12,6 +13,7 @@ from cogkit.interventions.regions import Region, check_words
 from cogkit.recording.act_recorder import chosen_branches
 from cogkit.recording.layout import Layout, anatomy
 from cogkit.recording.points import READ_ONLY, SAMPLER, Point, UnknownPoint, choose, match_points
+from cogkit.recording.tokens import TextSlots
 from cogkit.recording.visitor import Visitor
 
 
@@ -60,10 +62,15 @@ class Editor(Visitor):
         self.heads = choose("heads", where.heads, self.sizes.heads)
         self.due = self.done = 0  # edits, over all runs
         self._layers: list[int] = []  # of the edits of this step, within blocks
+        self._attended = False  # has attention ever been seen to run?
 
     def prompted(self, prompts, negatives) -> None:
         if self.where.tokens is not None and prompts:  # before the text encoder runs
             check_words(self.where.tokens.words, [*prompts, *negatives])
+
+    def spoken(self, prompts: Iterable[TextSlots], negatives: Iterable[TextSlots]) -> tuple[TextSlots, ...]:
+        """The texts of the branches that are edited."""
+        return {"cond": (*prompts,), "uncond": (*negatives,), "both": (*prompts, *negatives)}[self.where.branch]
 
     def begin(self, layout: Layout) -> None:
         self.layout, self._masks, self._layers = layout, {}, []
@@ -89,8 +96,6 @@ class Editor(Visitor):
         self._attended = self._attended or bool(attended)
         self.done += sum(layer in attended or not self._attended for layer in self._layers)
         self._layers = []
-
-    _attended = False
 
     def edit(self, kind: str, layer: int | None, value, step: int):
         raise NotImplementedError

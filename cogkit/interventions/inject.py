@@ -50,9 +50,8 @@ class InjectionEditor(Editor):
             raise InterventionError("it was recorded as a mean over heads; record maps('video->text', heads='each')")
 
     def prompted(self, prompts, negatives) -> None:
-        texts = {"cond": prompts, "uncond": negatives, "both": (*prompts, *negatives)}[self.where.branch]
         if prompts:  # before the text encoder runs
-            check_words([here for here, _ in self.what.words], texts)
+            check_words([here for here, _ in self.what.words], self.spoken(prompts, negatives))
 
     def begin(self, layout) -> None:
         super().begin(layout)

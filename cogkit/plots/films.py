@@ -28,7 +28,7 @@ def filmstrips(clips, title: str = "", columns: int = 9) -> Picture:
     labels = {name: "\n".join(fill(line, 16) for line in name.splitlines()) for name in clips}  # they fit at the left
     rows = [Row(labels[name], [clip[k] for k in shown]) for name, clip in clips.items()]
     rows[0] = rows[0]._replace(titles=[f"frame {k}" for k in shown])
-    figure, _ = strips(rows, extra=0.6 if title else 0.3)
+    figure, _ = strips(rows, extra=0.6 if title else 0.3, largest=1.3)
     figure.suptitle(title, x=0.01, ha="left")
     apart = {name: np.abs(clips[name].astype(int) - clips[first]).mean((1, 2, 3)) for name in others}
     said = {name: " ".join(name.split()) for name in clips}  # a label may have several lines

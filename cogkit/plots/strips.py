@@ -26,10 +26,13 @@ class Row(NamedTuple):
     titles: Sequence[str] = ()
 
 
-def strips(rows: Sequence[Row], extra: float = 0.6) -> tuple[Picture, list[Axes]]:
-    """Draw the rows, one axes each, the picture of column k from x = k on. `extra`: inches for title and colour bar."""
+def strips(rows: Sequence[Row], extra: float = 0.6, largest: float = 1.6) -> tuple[Picture, list[Axes]]:
+    """Draw the rows, one axes each, the picture of column k from x = k on. `extra`: inches for title and colour bar.
+
+    `largest`: inches of a picture at the most.
+    """
     columns = max(len(row.cells) for row in rows)
-    cell = min((WIDTH - LABELS) / columns, 1.3)
+    cell = min((WIDTH - LABELS) / columns, largest)
     shapes = [row.cells[0].shape[0] / row.cells[0].shape[1] for row in rows]
     tall = sum(cell * shape + (0.27 if row.titles else 0.07) for shape, row in zip(shapes, rows, strict=True))
     figure = Picture(figsize=(max(LABELS + cell * columns, 5), tall + extra))

@@ -13,13 +13,12 @@ from cogkit.widgets.picture import Explorer
 
 WAYS = {"what changes with this frame": True, "what this frame knows of": False}
 NORMS = {"as trained: one mean a chunk": True, "norms frozen": False}
-DEPTHS = {"nano: 1 resnet a row": 1, "released: 3 resnets a row": 3}
 
 
-def look(frame: int, forwards: bool, norms: bool, resnets: int, frames: int = 49) -> tuple[Picture, str]:
+def look(frame: int, forwards: bool, norms: bool, frames: int = 49) -> tuple[Picture, str]:
     """The frames that `frame` of the clip touches, or (not `forwards`) that touch `frame` of what comes back."""
-    into = encoder_reach(frames, resnets, norms)  # (latent, frame)
-    back = decoder_reach(len(into), resnets, norms)  # (frame, latent)
+    into = encoder_reach(frames, norms=norms)  # (latent, frame)
+    back = decoder_reach(len(into), norms=norms)  # (frame, latent)
     if forwards:
         latents = into[:, frame]
         before, after = np.arange(frames) == frame, back[:, latents].any(1)
@@ -29,8 +28,7 @@ def look(frame: int, forwards: bool, norms: bool, resnets: int, frames: int = 49
     others = after if forwards else before
     chunks = chunk_of(np.arange(frames))
     borders = np.flatnonzero(np.diff(chunks)) + 1
-    deep = "" if resnets == 1 else f"{resnets} resnets a row. "  # said, since it moves no border in 49 frames
-    title = deep + ("" if norms else "Norms frozen. ")
+    title = "" if norms else "Norms frozen. "
     if forwards:
         title += f"Change frame {frame}: latent frames {named_run(latents)} move"
     else:
@@ -38,7 +36,7 @@ def look(frame: int, forwards: bool, norms: bool, resnets: int, frames: int = 49
     figure = frame_reach(before, latents, after, frame, forwards, borders.tolist(), title)
     wrong = int(others[:frame].sum() if forwards else others[frame + 1 :].sum())
     way = "Earlier frames that come out different" if forwards else "Later frames that it knows of"
-    readout = deep + (
+    readout = (
         f"Frame {frame} lies in chunk {chunks[frame]} and latent frame {latent_frames(frame + 4) - 1}. It "
         f"{'changes' if forwards else 'knows of'} {int(latents.sum())} of {len(latents)} latent frames and "
         f"{int(others.sum())} of {frames} frames {'that come back' if forwards else 'of the clip'}. "
@@ -57,5 +55,4 @@ class ReceptiveFieldExplorer(Explorer):
             frame=slider("frame", 0, frames - 1, min(8, frames - 1)),
             forwards=choice("show", WAYS, True),
             norms=choice("GroupNorm", NORMS, True),
-            resnets=choice("depth", DEPTHS, 1),
         )

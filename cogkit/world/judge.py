@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
+from cogkit.world.paint import CHROMA, along_hues
 from cogkit.world.render import background_image, coverage
 from cogkit.world.vocabulary import BACKGROUNDS, COLOURS, FPS, MOTIONS, SHAPES, SPEED
 
@@ -16,8 +17,6 @@ COLOURFUL = 0.25  # of an object's full chroma: below this a pixel is background
 LEAST_AREA = 0.006  # of the frame: smaller patches are not objects
 LEAST_SHARE = 0.10  # of the largest object: smaller patches of another hue are its fringe
 LOOKS = 5  # frames in which shapes are compared
-
-_PALETTE = np.array(list(COLOURS.values()), np.float32)
 
 
 class Sighting(NamedTuple):
@@ -55,12 +54,9 @@ def segment(frames: UInt8[np.ndarray, "F H W 3"], colour: str) -> Bool[np.ndarra
 
 def _foreground(frames: Float[np.ndarray, "F H W 3"]):
     """How far each pixel is from neutral towards the hue it is closest to (0 to 1), and which hue that is."""
-    colour = frames - frames.mean(-1, keepdims=True)
-    palette = _PALETTE - _PALETTE.mean(-1, keepdims=True)
-    strength = np.linalg.norm(palette, axis=-1)
-    along = colour @ (palette / strength[:, None]).T
+    along = along_hues(frames)
     hue = along.argmax(-1)
-    cover = np.clip(np.take_along_axis(along, hue[..., None], -1)[..., 0] / strength[hue], 0, 1)
+    cover = np.clip(np.take_along_axis(along, hue[..., None], -1)[..., 0] / CHROMA[hue], 0, 1)
     return np.where(cover >= COLOURFUL, cover, 0), hue
 
 

@@ -1,4 +1,4 @@
-"""Colours beyond the palette, for training only: they have no name, so no word of a caption can stand for one.
+"""What a colour is, and colours beyond the palette, for training only: no word of a caption stands for one of these.
 
 Painted in a few named colours, a model may learn every colour-shape pair by heart. Between paints of any hue it must
 learn colour and shape apart.
@@ -7,6 +7,7 @@ learn colour and shape apart.
 import colorsys
 
 import numpy as np
+from jaxtyping import Float
 
 from cogkit.world.vocabulary import COLOURS, HELD_OUT_PAIRS
 
@@ -32,7 +33,18 @@ def mix_paint(dice: np.random.Generator, shape: str) -> str:
 
 
 def nearest_name(mixed: RGB) -> str:
-    """The name whose hue is closest; like the judge, by the angle between the colourful parts."""
-    parts = {name: np.subtract(c, np.mean(c)) for name, c in COLOURS.items()}
-    seen = np.subtract(mixed, np.mean(mixed))
-    return max(parts, key=lambda name: seen @ parts[name] / np.linalg.norm(parts[name]))
+    """The name whose hue is closest."""
+    return list(COLOURS)[int(along_hues(np.float32(mixed)).argmax())]
+
+
+def along_hues(pixels: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n hue"]:
+    """How far colours go from neutral towards each hue of the palette, in levels of 255; the named one goes CHROMA."""
+    return _off_neutral(pixels) @ (_PALETTE / CHROMA[:, None]).T
+
+
+def _off_neutral(pixels: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3"]:
+    return pixels - pixels.mean(-1, keepdims=True)
+
+
+_PALETTE = _off_neutral(np.array(list(COLOURS.values()), np.float32))
+CHROMA = np.linalg.norm(_PALETTE, axis=-1)

@@ -22,7 +22,7 @@ SHOTS = ROOT / "outputs" / "browser"
 # How many controls the explorers of a notebook have: one that is not shown would not be missed otherwise.
 NOTEBOOKS = {
     "00_start_here": 1,
-    "01_causal_compression": 9,
+    "01_causal_compression": 8,
     "02_patchify_and_rope": 7,
     "03_expert_adaln": 4,
     "04_joint_attention": 2,

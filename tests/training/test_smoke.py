@@ -1,4 +1,4 @@
-"""Both parts trained from nothing for a moment, exported, and run by stock diffusers. Slow: about a minute."""
+"""Both parts trained from nothing for a moment, exported, and run by stock diffusers. Slow: some minutes."""
 
 import json
 import shutil

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from cogkit.world.scene import DURATION, allowed_pairs, sample_scene
@@ -46,3 +47,8 @@ def test_two_things_never_share_a_colour():
 def test_an_unknown_kind_of_pairs_is_refused_by_name():
     with pytest.raises(ValueError, match="pairs='some' is not known"):
         allowed_pairs("some")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_the_asked_share_of_scenes_has_two_things(share):
+    assert np.mean([len(sample_scene(k, two=share).things) == 2 for k in range(400)]) == pytest.approx(share, abs=0.08)
