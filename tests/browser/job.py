@@ -46,6 +46,7 @@ SAID = ".widget-vbox :is(img, [role=status], [role=alert])"
 WORDS = f"() => [...document.querySelectorAll('{SAID}')].map(e => e.alt || e.innerText)"
 PROMPTS = "() => [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map(e => e.innerText)"
 LONG = 300_000  # milliseconds
+TOOLBAR = 8  # buttons of a cell, at the most
 # The one thing that axe may find. ipywidgets gives the handle of a slider no name and has no way to set one
 # (https://github.com/jupyter-widgets/ipywidgets/issues/2650, open); its label stands beside it, for eyes only.
 NAMELESS = ("aria-input-field-name", "noUi-handle")
@@ -137,12 +138,15 @@ def shot(page, name):
 
 
 def reach(page, control):
-    """By Tab, from the control before it."""
+    """By Tab, from what comes before it. The cell's toolbar comes up in between whenever JupyterLab is ready."""
     control.scroll_into_view_if_needed()
     control.focus()
     page.keyboard.press("Shift+Tab")
-    page.keyboard.press("Tab")
-    assert control.evaluate("e => e === document.activeElement"), "it is not reached by Tab"
+    for _ in range(1 + TOOLBAR):
+        page.keyboard.press("Tab")
+        if control.evaluate("e => e === document.activeElement"):
+            return
+    raise AssertionError("it is not reached by Tab")
 
 
 def move(page, control, back=False):
