@@ -81,6 +81,15 @@ def new_text_encoder(vocabulary: int, width: int = 128, layers: int = 2) -> T5En
     )
 
 
+def learnt_words(trained: T5EncoderModel, known: T5Tokenizer, tokenizer: T5Tokenizer) -> dict[str, torch.Tensor]:
+    """A trained encoder's weights in the order of another tokenizer; a new word starts as an unknown one."""
+    old = known.get_vocab()
+    words = sorted((index, word) for word, index in tokenizer.get_vocab().items())
+    rows = torch.tensor([old.get(word, known.unk_token_id) for _, word in words])
+    tables = ("shared.weight", "encoder.embed_tokens.weight")
+    return {name: weight[rows] if name in tables else weight for name, weight in trained.state_dict().items()}
+
+
 def token_ids(tokenizer: T5Tokenizer, prompts: list[str], slots: int) -> torch.Tensor:
     """Padded ids, without a mask: as the pipeline does it, the padding is encoded and attended to."""
     return tokenizer(prompts, padding="max_length", max_length=slots, truncation=True, return_tensors="pt").input_ids

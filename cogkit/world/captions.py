@@ -11,7 +11,7 @@ Every part but the shape may be left out; what is not said is free.
 import numpy as np
 
 from cogkit.world.judge import Reading
-from cogkit.world.paint import nameless
+from cogkit.world.paint import spoken
 from cogkit.world.scene import Scene, Thing
 
 VERBS = ("moving", "moves", "moving", "sliding", "slides", "drifting", "drifts", "going", "goes", "traveling")
@@ -78,10 +78,11 @@ def caption(scene: Scene, seed: int | tuple[int, ...], still_frame: bool = False
 
 def every_word() -> list[str]:
     """All words the grammar can say, sorted: what the tokenizer must know."""
-    from cogkit.world.vocabulary import BACKGROUNDS, COLOURS, RADII, SHAPES
+    from cogkit.world.vocabulary import BACKGROUNDS, COLOURS, IN_BETWEEN, RADII, SHAPES
 
     phrases = [
         *COLOURS,
+        *IN_BETWEEN,
         *SHAPES,
         *RADII,
         *BACKGROUNDS,
@@ -106,7 +107,8 @@ def _plain_movement(motion: str) -> str:
 
 
 def _describe(thing: Thing, dice: np.random.Generator, silent: bool) -> str:
-    colour = "" if nameless(thing.colour) else _pick(dice, SPELLINGS.get(thing.colour, (thing.colour,)))
+    name = spoken(thing.colour)
+    colour = _pick(dice, SPELLINGS.get(name, (name,)))
     # A growing thing has no one size; of the others a third say theirs.
     tells_size = thing.motion not in ("grow", "shrink") and dice.random() < 1 / 3
     size = _pick(dice, {"small": ("small", "little"), "large": ("large", "big")}[thing.size]) if tells_size else ""

@@ -1,7 +1,8 @@
-"""What a colour is, and colours beyond the palette, for training only: no word of a caption stands for one of these.
+"""What a colour is, and paints: colours beyond the palette, for training only.
 
 Painted in a few named colours, a model may learn every colour-shape pair by heart. Between paints of any hue it must
-learn colour and shape apart.
+learn colour and shape apart. A paint is written "#rrggbb"; if a name in between is the closest to it, captions say that
+name, and if a name of the palette is, none: those names stand for one colour each.
 """
 
 import colorsys
@@ -9,18 +10,31 @@ import colorsys
 import numpy as np
 from jaxtyping import Float
 
-from cogkit.world.vocabulary import COLOURS, HELD_OUT_PAIRS
+from cogkit.world.vocabulary import COLOURS, HELD_OUT_PAIRS, IN_BETWEEN
 
 RGB = tuple[int, int, int]
 
 
 def rgb(colour: str) -> RGB:
-    """0..255, of a name of the palette or of a nameless paint, written "#rrggbb"."""
-    return tuple(bytes.fromhex(colour[1:])) if nameless(colour) else COLOURS[colour]
+    """0..255, of a name of the palette or of a paint."""
+    return tuple(bytes.fromhex(colour[1:])) if is_paint(colour) else COLOURS[colour]
 
 
-def nameless(colour: str) -> bool:
+def is_paint(colour: str) -> bool:
     return colour.startswith("#")
+
+
+def spoken(colour: str) -> str:
+    """What a caption calls it; nothing ("") if no word stands for it."""
+    if not is_paint(colour):
+        return colour
+    name = min(_HUES, key=lambda name: _apart(_HUES[name], hue_of(rgb(colour))))
+    return name if name in IN_BETWEEN else ""
+
+
+def hue_of(mixed: RGB) -> float:
+    """In degrees, red is 0."""
+    return 360 * colorsys.rgb_to_hsv(*(part / 255 for part in mixed))[0]
 
 
 def mix_paint(dice: np.random.Generator, shape: str) -> str:
@@ -42,9 +56,15 @@ def along_hues(pixels: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n hue"]
     return _off_neutral(pixels) @ (_PALETTE / CHROMA[:, None]).T
 
 
+def _apart(a: float, b: float) -> float:
+    """The angle between two hues."""
+    return abs((a - b + 180) % 360 - 180)
+
+
 def _off_neutral(pixels: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3"]:
     return pixels - pixels.mean(-1, keepdims=True)
 
 
 _PALETTE = _off_neutral(np.array(list(COLOURS.values()), np.float32))
 CHROMA = np.linalg.norm(_PALETTE, axis=-1)
+_HUES = {name: hue_of(colour) for name, colour in COLOURS.items()} | IN_BETWEEN

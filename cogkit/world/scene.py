@@ -17,7 +17,7 @@ Pairs = Literal["training", "held out", "all"]
 class Thing:
     """One object. Positions and radii are shares of the frame's side; (0, 0) is the top left corner."""
 
-    colour: str  # a name of the palette, or a nameless paint
+    colour: str  # a name of the palette, or a paint (paint.py)
     shape: str
     size: str
     motion: str

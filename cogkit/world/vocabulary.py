@@ -15,6 +15,20 @@ COLOURS = {
     "pink": (246, 110, 188),
 }
 
+# Between those: names and hues in degrees. Training paints in them, so that there are more pairs of a colour's word and
+# a shape's word than can be learnt by heart. The judge, who knows the palette only, calls them by their neighbours.
+IN_BETWEEN = {
+    "scarlet": 15.0,
+    "amber": 42.0,
+    "lime": 80.0,
+    "fern": 107.0,
+    "jade": 159.0,
+    "azure": 206.0,
+    "indigo": 250.0,
+    "magenta": 300.0,
+    "crimson": 343.0,
+}
+
 SHAPES = ("circle", "square", "triangle", "star", "cross")
 
 # Half-diameters as a share of the frame's side.

@@ -1,9 +1,10 @@
 import torch
 from diffusers import CogVideoXPipeline
+from transformers import T5Tokenizer
 
 from cogkit.training.diffusion import new_scheduler
 from cogkit.training.latent_store import encode_scenes
-from cogkit.training.text import UNSEEN_WORD, new_text_encoder, new_tokenizer, token_ids
+from cogkit.training.text import UNSEEN_WORD, learnt_words, new_text_encoder, new_tokenizer, token_ids
 from cogkit.training.transformer import new_transformer, rotary_embedding
 from cogkit.training.vae import new_vae
 
@@ -83,6 +84,20 @@ def test_a_tokenizer_that_was_written_and_read_back_still_takes_capitals(tmp_pat
     new_tokenizer(50).save_pretrained(tmp_path)
     tokenizer = type(new_tokenizer(50)).from_pretrained(tmp_path)
     assert tokenizer.tokenize("A Red circle!") == ["▁a", "▁red", "▁circle"]
+
+
+def test_a_run_with_new_words_starts_from_what_the_old_words_meant():
+    torch.manual_seed(0)
+    pieces = list(new_tokenizer(50).get_vocab())
+    known = T5Tokenizer(vocab=[(piece, 0.0) for piece in pieces if piece not in ("▁amber", "▁jade")], extra_ids=0)
+    trained, tokenizer = new_text_encoder(len(known)), new_tokenizer(50)
+    text_encoder = new_text_encoder(len(tokenizer))
+    text_encoder.load_state_dict(learnt_words(trained, known, tokenizer))
+    red = known("a red circle").input_ids
+    unknown = [red[0], known.unk_token_id, *red[2:]]
+    before = trained(torch.tensor([red, unknown]))[0]
+    after = text_encoder(token_ids(tokenizer, ["a red circle", "a jade circle"], len(red)))[0]
+    assert torch.equal(before, after)
 
 
 def test_prompts_are_padded_to_the_slots():

@@ -3,10 +3,10 @@ import pytest
 
 from cogkit.world.captions import caption
 from cogkit.world.judge import read_video
-from cogkit.world.paint import mix_paint, nameless, nearest_name, rgb
+from cogkit.world.paint import hue_of, is_paint, mix_paint, nearest_name, rgb, spoken
 from cogkit.world.render import render
 from cogkit.world.scene import sample_scene
-from cogkit.world.vocabulary import COLOURS, HELD_OUT_PAIRS
+from cogkit.world.vocabulary import COLOURS, HELD_OUT_PAIRS, IN_BETWEEN
 
 
 def test_every_colour_is_nearest_to_its_own_name():
@@ -20,7 +20,7 @@ def test_scenes_without_paint_are_what_they_were():
 @pytest.mark.parametrize("share", [0.25, 1.0])
 def test_the_asked_share_of_things_is_painted(share):
     things = [thing for k in range(600) for thing in sample_scene(k, painted=share).things]
-    assert np.mean([nameless(thing.colour) for thing in things]) == pytest.approx(share, abs=0.05)
+    assert np.mean([is_paint(thing.colour) for thing in things]) == pytest.approx(share, abs=0.05)
 
 
 def test_the_judge_never_sees_a_held_out_pair_in_a_painted_scene():
@@ -34,7 +34,22 @@ def test_paints_are_of_every_hue():
     assert {nearest_name(rgb(mix_paint(dice, "circle"))) for _ in range(200)} == set(COLOURS) - {"purple"}
 
 
-def test_a_caption_does_not_name_a_paint():
-    for k in range(100):
-        said = caption(sample_scene(k, painted=1.0), k)
-        assert "#" not in said and "  " not in said and not set(said.replace(",", "").split()) & set(COLOURS)
+def test_a_caption_names_a_paint_in_between_and_never_calls_a_paint_by_the_palette():
+    said_words = set()
+    for k in range(200):
+        scene = sample_scene(k, things=1, painted=1.0)
+        said = caption(scene, k)
+        words = set(said.replace(",", "").split())
+        assert "#" not in said and "  " not in said and not words & set(COLOURS)
+        assert words & set(IN_BETWEEN) == {spoken(scene.things[0].colour)} - {""}
+        said_words |= words
+    assert said_words >= set(IN_BETWEEN)
+
+
+def test_names_stand_well_apart_on_the_circle_of_hues():
+    hues = np.sort([*map(hue_of, COLOURS.values()), *IN_BETWEEN.values()])
+    assert np.diff(hues, append=hues[0] + 360).min() >= 12
+
+
+def test_the_palette_is_called_by_its_own_names():
+    assert [spoken(name) for name in COLOURS] == list(COLOURS)
