@@ -65,7 +65,8 @@ class VAETask:
             code, fitted_to = reference_code(config.seed, config.data.get("linear_clips", 60))
             error = start_as_linear_code(self.model, code, fitted_to[: config.data.get("start_clips", 40)])
             print(f"the encoder starts as a linear code, {error:.1%} of variance away from the best one")
-        self.test_sets = {"shapes": unseen_shapes(8), "real": unseen_real(2)}
+        measured = config.data.get("validation_clips", 8)
+        self.test_sets = {"shapes": unseen_shapes(measured), "real": unseen_real(max(1, measured // 4))}
 
     def optimisers(self) -> list[torch.optim.Optimizer]:
         groups = [

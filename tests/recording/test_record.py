@@ -279,7 +279,8 @@ def test_a_budget_is_kept_and_the_message_names_the_knob(pipe, generate):
 def test_fifty_recordings_in_a_row_keep_nothing(pipe, generate, tmp_path):
     """Tensors and writers are counted; what Python and numpy hold is weighed, since not every leak has a tensor.
 
-    All hook points at once, so that a recording outweighs what the libraries come to hold by themselves.
+    All hook points at once, so that a recording outweighs what the libraries come to hold by themselves. Weighing
+    makes everything slow: only the last ten are.
     """
 
     def alive():
@@ -288,19 +289,22 @@ def test_fifty_recordings_in_a_row_keep_nothing(pipe, generate, tmp_path):
         writers = sum(thread.name == "cogkit-sink" for thread in threading.enumerate())  # zarr's own pool may grow
         return tensors, writers, tracemalloc.get_traced_memory()[0]
 
-    tracemalloc.start()
     try:
         for turn in range(50):
+            if turn == 38:
+                tracemalloc.start()
             sink = tmp_path / str(turn) if turn % 10 == 9 else None
             with cogkit.record(pipe, ALL[0], cogkit.acts("*"), sink=sink) as rec:
                 generate(pipe, num_inference_steps=1)
             kept = sum(dataset.nbytes for dataset in rec.run.datasets.values())
             del rec
             if turn == 9:
+                early = alive()
+            if turn == 39:
                 before = alive()
         after = alive()
         assert kept > 200_000, "too little to weigh"
     finally:
         tracemalloc.stop()
-    assert after[0] <= before[0] and after[1] == 0
-    assert after[2] - before[2] < 40 * kept / 4, "a quarter of every recording stayed"
+    assert after[0] <= early[0] and after[1] == 0
+    assert after[2] - before[2] < 10 * kept / 4, "a quarter of every recording stayed"

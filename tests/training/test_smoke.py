@@ -47,7 +47,7 @@ def test_the_loss_of_the_vae_falls(runs):
 def test_the_loss_of_the_transformer_falls_on_scenes_it_never_saw(runs):
     """With the same noise every time: the loss of a step depends more on the noise drawn than on the step."""
     losses = [note["unseen_32"] for note in runs[2] if "unseen_32" in note]
-    assert losses[-1] < 0.985 * losses[0], losses
+    assert losses[-1] < 0.95 * losses[0], losses
 
 
 def test_the_second_lesson_is_learnt(runs):
@@ -83,7 +83,7 @@ def test_training_can_go_on_from_a_pipeline_folder(runs, tiny, tmp_path):
     transformer = runs[2]
     recipe = tmp_path / "on.toml"
     text = (RECIPES / "smoke-transformer.toml").read_text()
-    recipe.write_text(f'start = "{tiny}"\n' + text.replace("steps = 80", "steps = 1"))
+    recipe.write_text(f'start = "{tiny}"\n' + text.replace("steps = 160", "steps = 1"))
     assert main(["train", "transformer", "--config", str(recipe), "--folder", str(tmp_path), "--vae", str(tiny)]) == 0
     again = json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[-1])
     assert again["unseen_32"] == pytest.approx(transformer[-1]["unseen_32"], rel=0.05)
