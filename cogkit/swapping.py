@@ -6,7 +6,8 @@ from accelerate.hooks import add_hook_to_module, remove_hook_from_module
 from diffusers import AutoencoderKLCogVideoX, CogVideoXTransformer3DModel, DiffusionPipeline
 from torch import nn
 
-from cogkit.sampler.schedulers import scheduler_twin
+from cogkit.sampler.schedule import ScheduleError
+from cogkit.sampler.schedulers import DDIM, DPM
 from cogkit.transformer.transformer import KNOWN_PROCESSORS, ExpertTransformer
 from cogkit.twin import LOADED, Twin, copy_switches
 from cogkit.vae.autoencoder import CausalVAE
@@ -81,6 +82,14 @@ def swap(
         done.undo()
         raise
     return done
+
+
+def scheduler_twin(scheduler, as_released: bool = False) -> DDIM | DPM:
+    """The twin of a CogVideoX scheduler. Raises ScheduleError for any other kind."""
+    for twin in (DDIM, DPM):
+        if isinstance(scheduler, twin.stock):
+            return twin.from_stock(scheduler, as_released)
+    raise ScheduleError(f"{type(scheduler).__name__} has no twin; use CogVideoXDDIMScheduler or CogVideoXDPMScheduler")
 
 
 def _check(name: str, stock) -> None:

@@ -36,6 +36,8 @@ class Twin:
 class ModelTwin(Twin):
     """A twin with weights: those of the stock model, which it calls by the same names."""
 
+    _supports_gradient_checkpointing = False
+
     @classmethod
     def from_stock(cls, stock: nn.Module, as_released: bool = False) -> "ModelTwin":
         """The twin of a running model. It has no weights of its own, so what changes or moves one, changes both.
@@ -55,6 +57,9 @@ class ModelTwin(Twin):
         copy_switches(stock, twin)
         twin.as_released = as_released
         return twin.train(stock.training)
+
+    def enable_cache(self, config) -> None:
+        raise ConfigError("caches look for diffusers' own classes and would do nothing here; use them on the original")
 
 
 def _share(twin: nn.Module, path: str, ours: nn.Module, theirs: nn.Module) -> None:

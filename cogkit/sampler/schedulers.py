@@ -95,11 +95,3 @@ class DPM(SchedulerTwin, CogVideoXDPMScheduler):
         if not return_dict or (self.as_released and first_order):
             return stepped, x0
         return DDIMSchedulerOutput(stepped, x0)
-
-
-def scheduler_twin(scheduler, as_released: bool = False) -> DDIM | DPM:
-    """The twin of a CogVideoX scheduler. Raises ScheduleError for any other kind."""
-    for twin in (DDIM, DPM):
-        if isinstance(scheduler, twin.stock):
-            return twin.from_stock(scheduler, as_released)
-    raise ScheduleError(f"{type(scheduler).__name__} has no twin; use CogVideoXDDIMScheduler or CogVideoXDPMScheduler")

@@ -38,7 +38,6 @@ class ExpertTransformer(ModelTwin, CogVideoXTransformer3DModel):
     """
 
     stock = CogVideoXTransformer3DModel
-    _supports_gradient_checkpointing = False
     _no_split_modules = ["ExpertBlock", "PatchEmbed"]
 
     @register_to_config
@@ -105,6 +104,3 @@ class ExpertTransformer(ModelTwin, CogVideoXTransformer3DModel):
     def set_attn_processor(self, processor) -> None:
         if processor and type(processor) not in KNOWN_PROCESSORS:
             raise ConfigError("attention is written out here and would not ask a processor; use it on the original")
-
-    def enable_cache(self, config) -> None:
-        raise ConfigError("caches look for diffusers' own classes and would do nothing here; use them on the original")

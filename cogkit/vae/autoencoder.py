@@ -36,7 +36,6 @@ class CausalVAE(ModelTwin, AutoencoderKLCogVideoX):
 
     stock = AutoencoderKLCogVideoX
     _no_split_modules = ["Resnet"]
-    _supports_gradient_checkpointing = False
 
     @register_to_config
     @wraps(AutoencoderKLCogVideoX.__init__)  # so the config is its config, with its names and defaults

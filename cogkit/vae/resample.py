@@ -32,7 +32,7 @@ class Downsample(nn.Module):
 class Upsample(nn.Module):
     """Space: every pixel four times, then a 3x3 convolution on each frame. Time: every frame twice.
 
-    Mirrors: CogVideoXUpsample3D, which repeats the frames first and convolves each of them twice.
+    Mirrors: CogVideoXUpsample3D, which repeats pixels and frames first and convolves all of them.
     """
 
     def __init__(self, channels: int, compress_time: bool):
@@ -42,8 +42,8 @@ class Upsample(nn.Module):
 
     def forward(self, x: Map, stream: Stream) -> Float[Tensor, "b c t2 h2 w2"]:
         alone = stream.starts_alone(x)
-        pictures = F.interpolate(rearrange(x, "b c t h w -> (b t) c h w"), scale_factor=2.0)
-        x = rearrange(self.conv(pictures, stream.as_released), "(b t) c h w -> b c t h w", b=len(x))
+        pictures = self.conv.of_doubled(rearrange(x, "b c t h w -> (b t) c h w"), stream.as_released)
+        x = rearrange(pictures, "(b t) c h w -> b c t h w", b=len(x))
         return repeat_frames(x, 2, alone) if self.compress_time else x
 
 

@@ -10,7 +10,7 @@ from cogkit.sampler.ddim import ddim
 from cogkit.sampler.dpm import dpm
 from cogkit.sampler.guidance import dynamic
 from cogkit.sampler.schedule import Schedule, spaced_timesteps
-from cogkit.sampler.schedulers import scheduler_twin
+from cogkit.swapping import scheduler_twin
 
 COMMON = {"prediction_type": "v_prediction", "rescale_betas_zero_snr": True, "clip_sample": False}
 RELEASED = {

@@ -3,7 +3,7 @@ import torch
 from diffusers import CogVideoXDDIMScheduler, CogVideoXDPMScheduler, DDPMScheduler
 
 from cogkit.sampler.schedule import ScheduleError
-from cogkit.sampler.schedulers import scheduler_twin
+from cogkit.swapping import scheduler_twin
 
 CONFIG = {
     "prediction_type": "v_prediction",
