@@ -38,7 +38,7 @@ class Conv2d(Direct, nn.Conv2d):
     """A convolution of every picture for itself."""
 
     def of_doubled(self, x: Float[Tensor, "n cin h w"], as_released: bool = False) -> Float[Tensor, "n cout h2 w2"]:
-        """With its 3x3 kernel, of pictures that repeat each pixel of x in 2x2. Ours does not write them out: the weights
+        """With its 3x3 kernel, of pictures that repeat each pixel of x in 2x2. Ours does not write them out: weights
         that meet the same pixel are added up beforehand, a transposed convolution of 4x4 with less than half the work.
         """
         if as_released or not self.is_ours(x):
