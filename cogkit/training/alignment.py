@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from cogkit.shapes import PATCH, SPATIAL, latent_frames
+from cogkit.world.paint import spoken
 from cogkit.world.render import coverage
 from cogkit.world.scene import Scene
 from cogkit.world.vocabulary import COLOURS, FPS, MOTIONS, SHAPES
@@ -58,8 +59,8 @@ def what_is_where(scene: Scene, size: int, frames: int) -> Float[np.ndarray, "n 
         covered = coverage(thing.shape, centre[None, None, :] - x, centre[None, :, None] - y, radius, side)
         cells[..., SHAPES.index(thing.shape)] += covered
         share = rearrange(covered, "t (h i) (w j) -> t h w (i j)", i=CELLS, j=CELLS).mean(-1)
-        if thing.colour in COLOURS:
-            traits[..., list(COLOURS).index(thing.colour)] += share
+        if spoken(thing.colour) in COLOURS:
+            traits[..., list(COLOURS).index(spoken(thing.colour))] += share
         traits[..., len(COLOURS) + list(MOTIONS).index(thing.motion)] += share
     cells = rearrange(cells, "t (h i) (w j) s -> (t h w) (s i j)", i=CELLS, j=CELLS)
     return np.concatenate([cells, rearrange(traits, "t h w c -> (t h w) c")], axis=-1)

@@ -11,7 +11,7 @@ Every part but the shape may be left out; what is not said is free.
 import numpy as np
 
 from cogkit.world.judge import Reading
-from cogkit.world.paint import spoken
+from cogkit.world.paint import is_paint, spoken
 from cogkit.world.scene import Scene, Thing
 
 VERBS = ("moving", "moves", "moving", "sliding", "slides", "drifting", "drifts", "going", "goes", "traveling")
@@ -34,6 +34,7 @@ WITHOUT_DIRECTION = {
 SPELLINGS = {"gray": ("gray", "gray", "grey"), "purple": ("purple", "purple", "violet")}
 BEHIND = ("on", "on", "on", "over", "against", "in front of")
 OPENINGS = ("", "", "", "a video of ", "there is ", "we see ")
+UNSAID = 1 / 6  # of paints stay nameless, so that a prompt without a colour means any
 
 
 def canonical(scene: Scene, still_frame: bool = False) -> str:
@@ -107,7 +108,7 @@ def _plain_movement(motion: str) -> str:
 
 
 def _describe(thing: Thing, dice: np.random.Generator, silent: bool) -> str:
-    name = spoken(thing.colour)
+    name = "" if is_paint(thing.colour) and dice.random() < UNSAID else spoken(thing.colour)
     colour = _pick(dice, SPELLINGS.get(name, (name,)))
     # A growing thing has no one size; of the others a third say theirs.
     tells_size = thing.motion not in ("grow", "shrink") and dice.random() < 1 / 3

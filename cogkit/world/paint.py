@@ -1,8 +1,8 @@
 """What a colour is, and paints: colours beyond the palette, for training only.
 
-Painted in a few named colours, a model may learn every colour-shape pair by heart. Between paints of any hue it must
-learn colour and shape apart. A paint is written "#rrggbb"; if a name in between is the closest to it, captions say that
-name, and if a name of the palette is, none: those names stand for one colour each.
+Painted in a few fixed colours, a model may learn every colour-shape pair by heart, and does: it finds the outline of a
+red thing by exactly this red. Between paints of any hue and depth it must learn colour and shape apart. A paint is
+written "#rrggbb" and called by the name, of the palette or in between, whose hue is closest.
 """
 
 import colorsys
@@ -25,11 +25,8 @@ def is_paint(colour: str) -> bool:
 
 
 def spoken(colour: str) -> str:
-    """What a caption calls it; nothing ("") if no word stands for it."""
-    if not is_paint(colour):
-        return colour
-    name = min(_HUES, key=lambda name: _apart(_HUES[name], hue_of(rgb(colour))))
-    return name if name in IN_BETWEEN else ""
+    """What a caption calls it."""
+    return min(_HUES, key=lambda name: _apart(_HUES[name], hue_of(rgb(colour)))) if is_paint(colour) else colour
 
 
 def hue_of(mixed: RGB) -> float:

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from cogkit.world.paint import mix_paint
+from cogkit.world.paint import mix_paint, spoken
 from cogkit.world.vocabulary import BACKGROUNDS, COLOURS, HELD_OUT_PAIRS, MOTIONS, RADII, SHAPES
 
 DURATION = 2.0  # seconds in which every object stays inside the frame: 17 frames at 8 fps
@@ -60,7 +60,7 @@ def sample_scene(
         thrown = tuple(_sample_thing(dice, pairs) for _ in range(count))
         if painted:
             thrown = tuple(_repaint(thing, dice, painted) for thing in thrown)
-        if len({thing.colour for thing in thrown}) == count and not _touch(thrown):
+        if len({spoken(thing.colour) for thing in thrown}) == count and not _touch(thrown):
             return Scene(thrown, background)
 
 
