@@ -18,6 +18,7 @@ from cogkit.world.vocabulary import SHAPES
 WORDS = 5  # that get a map
 EVERY = 4  # steps between two that are asked for frame-to-frame attention, which costs a second attention
 FIGURES = 10
+LABOUR = 2.5  # how much longer the mean picture, with its share of films and page, takes than one of latents
 NEEDED = ("video->text", "text->video", "frame->frame", "adaln1.gate.video")  # of what `looks` records
 
 
@@ -103,7 +104,7 @@ def estimate_report_seconds() -> float:
     for _ in range(2):
         since = time.monotonic()
         png(plots.latent_channels(np.random.default_rng(0).normal(size=(5, 16, 16, 16))))
-    return FIGURES * (time.monotonic() - since)
+    return LABOUR * FIGURES * (time.monotonic() - since)
 
 
 def _slots(pipe: CogVideoXPipeline) -> int:

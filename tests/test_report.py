@@ -88,7 +88,7 @@ def test_the_estimate_counts_what_is_recorded_and_what_is_drawn(nano, monkeypatc
         assert all(len(selectors) == 1 + len(looks) for selectors in seen)
     finally:
         handle.remove()
-    assert report.estimate_report_seconds() == 3 * report.FIGURES
+    assert report.estimate_report_seconds() == 3 * report.FIGURES * report.LABOUR
 
 
 def _noting(seen):
