@@ -1,7 +1,7 @@
 """What a colour is, and paints: colours beyond the palette, for training only.
 
-Painted in a few fixed colours, a model may learn every colour-shape pair by heart, and does: it finds the outline of a
-red thing by exactly this red. Between paints of any hue and depth it must learn colour and shape apart. A paint is
+Painted in a few fixed colours, a model may learn every colour-shape pair by heart, and find the outline of a red thing
+by exactly this red. Between paints of any hue and depth it must learn colour and shape apart. A paint is
 written "#rrggbb" and called by the name, of the palette or in between, whose hue is closest.
 """
 
