@@ -186,6 +186,23 @@ def test_offloading_goes_on_working(pipe, stock_frames, kind, order):
     assert not any(p.is_meta for part in (pipe.vae, pipe.transformer) for p in part.parameters())
 
 
+def test_every_layer_with_weights_is_called_as_a_module_so_that_hooks_find_their_place(pipe):
+    """As accelerate needs it, which brings the weights in a hook."""
+    stock = pipe.vae.decode(torch.ones(1, 16, 3, 4, 4)).sample
+    with cogkit.swap(pipe, transformer=False, scheduler=False):
+        layers = {name: layer for name, layer in pipe.vae.decoder.named_modules() if layer._parameters}
+        called = set()
+        hooks = [layer.register_forward_hook(lambda *_, name=name: called.add(name)) for name, layer in layers.items()]
+        pipe.vae.decode(torch.ones(1, 16, 3, 4, 4))
+        for hook in hooks:
+            hook.remove()
+        accelerate.cpu_offload(pipe.vae, torch.device("cpu"))
+        offloaded = pipe.vae.decode(torch.ones(1, 16, 3, 4, 4)).sample
+    accelerate.hooks.remove_hook_from_module(pipe.vae, recurse=True)
+    assert called == set(layers)
+    torch.testing.assert_close(offloaded, stock, rtol=0, atol=1e-4)
+
+
 @pytest.mark.parametrize("order", ["tiling first", "swap first"])
 def test_tiling_and_slicing_go_on_working(pipe, stock_frames, order):
     def switch():

@@ -17,6 +17,7 @@ from cogkit.world.scene import sample_scene
 
 UNSEEN_WORD = "\N{REPLACEMENT CHARACTER}"  # becomes <unk>
 MAX_TEXT = 226
+TABLES = ("shared.weight", "encoder.embed_tokens.weight")  # of a T5 encoder's word vectors: two names of one tensor
 
 
 def new_tokenizer(captions: int = 5000) -> T5Tokenizer:
@@ -81,13 +82,15 @@ def new_text_encoder(vocabulary: int, width: int = 128, layers: int = 2) -> T5En
     )
 
 
-def learnt_words(trained: T5EncoderModel, known: T5Tokenizer, tokenizer: T5Tokenizer) -> dict[str, torch.Tensor]:
-    """A trained encoder's weights in the order of another tokenizer; a new word starts as an unknown one."""
-    old = known.get_vocab()
-    words = sorted((index, word) for word, index in tokenizer.get_vocab().items())
-    rows = torch.tensor([old.get(word, known.unk_token_id) for _, word in words])
-    tables = ("shared.weight", "encoder.embed_tokens.weight")
-    return {name: weight[rows] if name in tables else weight for name, weight in trained.state_dict().items()}
+def take_over(
+    text_encoder: T5EncoderModel, tokenizer: T5Tokenizer, trained: T5EncoderModel, known: T5Tokenizer
+) -> None:
+    """Load trained weights, word by word. A word that is new keeps its fresh vector: started from the trained vector of
+    unknown words, a thousand steps did not move it away from there."""
+    words = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
+    new = torch.tensor([word not in known.get_vocab() for word in words])[:, None]
+    table = torch.where(new, text_encoder.shared.weight, trained.shared.weight[known.convert_tokens_to_ids(words)])
+    text_encoder.load_state_dict(trained.state_dict() | dict.fromkeys(TABLES, table))
 
 
 def token_ids(tokenizer: T5Tokenizer, prompts: list[str], slots: int) -> torch.Tensor:

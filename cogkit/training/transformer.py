@@ -22,14 +22,7 @@ from cogkit.training.config import Config
 from cogkit.training.dense_attention import DenseAttention
 from cogkit.training.diffusion import add_noise, new_scheduler
 from cogkit.training.latent_store import LONGEST, LatentStore, encode_scenes
-from cogkit.training.text import (
-    MAX_TEXT,
-    UNSEEN_WORD,
-    learnt_words,
-    new_text_encoder,
-    new_tokenizer,
-    token_ids,
-)
+from cogkit.training.text import MAX_TEXT, UNSEEN_WORD, new_text_encoder, new_tokenizer, take_over, token_ids
 from cogkit.training.timesteps import explicit_uniform
 from cogkit.training.vae import UNSEEN
 from cogkit.world.captions import caption
@@ -87,7 +80,7 @@ class TransformerTask:
         if config.start:
             pipe = load(config.start, torch.float32)
             self.model["transformer"].load_state_dict(pipe.transformer.state_dict())
-            text_encoder.load_state_dict(learnt_words(pipe.text_encoder, pipe.tokenizer, self.tokenizer))
+            take_over(text_encoder, self.tokenizer, pipe.text_encoder, pipe.tokenizer)
         blocks = self.model["transformer"].transformer_blocks
         if config.alignment:
             self.model["alignment"] = alignment_head(self.model["transformer"].norm_final.normalized_shape[0])

@@ -6,7 +6,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from cogkit.vae.causal_conv import Conv2d
+from cogkit.vae.causal_conv import Conv2d, DoublingConv2d
 from cogkit.vae.stream import Map, Stream
 
 
@@ -23,8 +23,7 @@ class Downsample(nn.Module):
         self.conv = Conv2d(channels, channels, 3, stride=2)
 
     def forward(self, x: Map, stream: Stream) -> Float[Tensor, "b c t2 h2 w2"]:
-        if self.compress_time:
-            x = mean_of_pairs(x, stream.starts_alone(x))
+        x = mean_of_pairs(x, stream.starts_alone(x)) if self.compress_time else x
         pictures = F.pad(rearrange(x, "b c t h w -> (b t) c h w"), (0, 1, 0, 1))
         return rearrange(self.conv(pictures, stream.as_released), "(b t) c h w -> b c t h w", b=len(x))
 
@@ -38,11 +37,11 @@ class Upsample(nn.Module):
     def __init__(self, channels: int, compress_time: bool):
         super().__init__()
         self.compress_time = compress_time
-        self.conv = Conv2d(channels, channels, 3, padding=1)
+        self.conv = DoublingConv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Map, stream: Stream) -> Float[Tensor, "b c t2 h2 w2"]:
         alone = stream.starts_alone(x)
-        pictures = self.conv.of_doubled(rearrange(x, "b c t h w -> (b t) c h w"), stream.as_released)
+        pictures = self.conv(rearrange(x, "b c t h w -> (b t) c h w"), stream.as_released)
         x = rearrange(pictures, "(b t) c h w -> b c t h w", b=len(x))
         return repeat_frames(x, 2, alone) if self.compress_time else x
 

@@ -4,7 +4,7 @@ from transformers import T5Tokenizer
 
 from cogkit.training.diffusion import new_scheduler
 from cogkit.training.latent_store import encode_scenes
-from cogkit.training.text import UNSEEN_WORD, learnt_words, new_text_encoder, new_tokenizer, token_ids
+from cogkit.training.text import UNSEEN_WORD, new_text_encoder, new_tokenizer, take_over, token_ids
 from cogkit.training.transformer import new_transformer, rotary_embedding
 from cogkit.training.vae import new_vae
 
@@ -86,18 +86,19 @@ def test_a_tokenizer_that_was_written_and_read_back_still_takes_capitals(tmp_pat
     assert tokenizer.tokenize("A Red circle!") == ["▁a", "▁red", "▁circle"]
 
 
-def test_a_run_with_new_words_starts_from_what_the_old_words_meant():
+def test_a_run_with_new_words_starts_from_what_the_old_words_meant_and_tells_the_new_ones_apart():
     torch.manual_seed(0)
     pieces = list(new_tokenizer(50).get_vocab())
     known = T5Tokenizer(vocab=[(piece, 0.0) for piece in pieces if piece not in ("▁amber", "▁jade")], extra_ids=0)
     trained, tokenizer = new_text_encoder(len(known)), new_tokenizer(50)
     text_encoder = new_text_encoder(len(tokenizer))
-    text_encoder.load_state_dict(learnt_words(trained, known, tokenizer))
+    take_over(text_encoder, tokenizer, trained, known)
     red = known("a red circle").input_ids
-    unknown = [red[0], known.unk_token_id, *red[2:]]
-    before = trained(torch.tensor([red, unknown]))[0]
-    after = text_encoder(token_ids(tokenizer, ["a red circle", "a jade circle"], len(red)))[0]
-    assert torch.equal(before, after)
+    ids = token_ids(tokenizer, ["a red circle"], len(red))
+    assert torch.equal(trained(torch.tensor([red]))[0][0], text_encoder(ids)[0][0])
+    amber, jade, unknown = text_encoder.shared.weight[tokenizer.convert_tokens_to_ids(["▁amber", "▁jade", "<unk>"])]
+    assert min((amber - jade).norm(), (amber - unknown).norm(), (jade - unknown).norm()) > unknown.norm() / 2
+    assert text_encoder.encoder.embed_tokens.weight is text_encoder.shared.weight
 
 
 def test_prompts_are_padded_to_the_slots():

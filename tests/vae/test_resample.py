@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from cogkit.vae.causal_conv import Conv2d
+from cogkit.vae.causal_conv import DoublingConv2d
 from cogkit.vae.resample import Downsample, Upsample, mean_of_pairs, repeat_frames
 from cogkit.vae.stream import Stream
 
@@ -34,9 +34,9 @@ def test_down_and_up_again_is_the_size_one_began_with(compress_time):
 @pytest.mark.parametrize("height, width", [(1, 1), (3, 5), (8, 8)])
 def test_pixels_that_are_never_repeated_count_as_if_they_were(height, width, as_released):
     torch.manual_seed(0)
-    conv, x = Conv2d(3, 4, 3, padding=1), torch.randn(2, 3, height, width)
+    conv, x = DoublingConv2d(3, 4, 3, padding=1), torch.randn(2, 3, height, width)
     wanted = F.conv2d(F.interpolate(x, scale_factor=2.0), conv.weight, conv.bias, padding=1)
-    got = conv.of_doubled(x, as_released)
+    got = conv(x, as_released)
     if as_released:
         assert torch.equal(got, wanted)
     torch.testing.assert_close(got, wanted, rtol=1e-5, atol=1e-6)
