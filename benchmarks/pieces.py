@@ -74,8 +74,8 @@ def vae_case(load: Callable, way: str, precision: str, frames: int, size: int, b
     def truth() -> Tensor:
         return run(load(finer), x.to(finer))
 
-    within = bound if precision == "fp32" else None
-    return Case(lambda: run(stock, x), lambda: run(twin, x), within or 0.0, truth if within is None else None)
+    arms = (lambda: run(stock, x)), (lambda: run(twin, x))
+    return Case(*arms, bound) if bound and precision == "fp32" else Case(*arms, truth=truth)
 
 
 def clip(frames: int, size: int) -> Tensor:

@@ -4,7 +4,13 @@ import json
 import subprocess
 import sys
 
+import pytest
+import torch
+
 from cogkit.checkpoints import DATA
+from cogkit.prompts import unknown_words
+from cogkit.world.paint import CHROMA, along_hues, hue_of
+from cogkit.world.vocabulary import COLOURS, IN_BETWEEN
 
 NANO = DATA / "nano"
 STOCK = """
@@ -50,3 +56,20 @@ def test_the_parameter_counts_of_the_card_are_true(nano):
     card = (NANO / "README.md").read_text()
     for part in (nano.transformer, nano.vae.encoder, nano.vae.decoder):
         assert f"{sum(p.numel() for p in part.parameters()):,}" in card
+
+
+def test_names_between_the_palette_are_unknown_to_it_and_said_to_be(nano):
+    """They were in the captions of its last sitting and were not learnt: "jade" gave any colour."""
+    assert unknown_words(nano.tokenizer, " ".join(IN_BETWEEN)) == list(IN_BETWEEN)
+
+
+@pytest.mark.parametrize("name", COLOURS)
+def test_a_colour_that_it_knows_is_drawn_in_its_hue(nano, name):
+    assert unknown_words(nano.tokenizer, name) == []
+    shape, dice = "square" if name == "purple" else "circle", torch.Generator().manual_seed(0)
+    size = {"num_frames": 1, "num_inference_steps": 10}
+    picture = nano(f"a {name} {shape} on a gray background", **size, generator=dice, output_type="np").frames[0][0]
+    pixels = 255 * picture.reshape(-1, 3)
+    thing = pixels[along_hues(pixels).max(-1) > CHROMA.min() / 2]
+    got, wanted = hue_of(tuple(map(round, thing.mean(0).tolist()))), hue_of(COLOURS[name])
+    assert abs((got - wanted + 180) % 360 - 180) < 12, (got, wanted)

@@ -59,8 +59,9 @@ def what_is_where(scene: Scene, size: int, frames: int) -> Float[np.ndarray, "n 
         covered = coverage(thing.shape, centre[None, None, :] - x, centre[None, :, None] - y, radius, side)
         cells[..., SHAPES.index(thing.shape)] += covered
         share = rearrange(covered, "t (h i) (w j) -> t h w (i j)", i=CELLS, j=CELLS).mean(-1)
-        if spoken(thing.colour) in COLOURS:
-            traits[..., list(COLOURS).index(spoken(thing.colour))] += share
+        name = spoken(thing.colour)
+        if name in COLOURS:  # what lies between them is none of them
+            traits[..., list(COLOURS).index(name)] += share
         traits[..., len(COLOURS) + list(MOTIONS).index(thing.motion)] += share
     cells = rearrange(cells, "t (h i) (w j) s -> (t h w) (s i j)", i=CELLS, j=CELLS)
     return np.concatenate([cells, rearrange(traits, "t h w c -> (t h w) c")], axis=-1)

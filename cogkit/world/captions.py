@@ -40,7 +40,7 @@ UNSAID = 1 / 6  # of paints stay nameless, so that a prompt without a colour mea
 def canonical(scene: Scene, still_frame: bool = False) -> str:
     """The plainest sentence for a scene: everything said once, nothing left out."""
     things = " and ".join(
-        f"{article(thing.colour)} {thing.colour} {thing.shape}"
+        f"{article(spoken(thing.colour))} {spoken(thing.colour)} {thing.shape}"
         + ("" if still_frame else f" {_plain_movement(thing.motion)}")
         for thing in scene.things
     )

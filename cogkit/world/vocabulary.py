@@ -17,6 +17,7 @@ COLOURS = {
 
 # Between those: names and hues in degrees. Training paints in them, so that there are more pairs of a colour's word and
 # a shape's word than can be learnt by heart. The judge, who knows the palette only, calls them by their neighbours.
+# Nano does not know these words; its card says why.
 IN_BETWEEN = {
     "scarlet": 15.0,
     "amber": 42.0,

@@ -1,4 +1,4 @@
-"""Both parts trained from nothing for a moment, exported, and run by stock diffusers. Slow: some minutes."""
+"""Both parts trained from nothing for a moment, exported, and run by stock diffusers. Slow: more than a minute."""
 
 import json
 import shutil

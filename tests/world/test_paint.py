@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cogkit.world.captions import UNSAID, caption
+from cogkit.world.captions import UNSAID, canonical, caption
 from cogkit.world.judge import read_video
 from cogkit.world.paint import hue_of, is_paint, mix_paint, nearest_name, rgb, spoken
 from cogkit.world.render import render
@@ -45,6 +45,23 @@ def test_a_caption_calls_a_paint_by_the_closest_name_or_by_none():
         hues |= words
     assert hues == {*COLOURS, *IN_BETWEEN}
     assert np.mean(named) == pytest.approx(1 - UNSAID, abs=0.05)
+
+
+def test_no_caption_of_a_painted_scene_names_a_held_out_pair():
+    for k in range(1500):
+        for thing in sample_scene(k, painted=0.85).things:
+            assert (spoken(thing.colour), thing.shape) not in HELD_OUT_PAIRS
+
+
+def test_whoever_is_called_by_the_palette_is_closest_to_that_name_for_the_judge_too():
+    dice = np.random.default_rng(0)
+    paints = [mix_paint(dice, "circle") for _ in range(2000)]
+    assert all(spoken(paint) in (nearest_name(rgb(paint)), *IN_BETWEEN) for paint in paints)
+
+
+def test_the_plainest_sentence_says_a_paints_name():
+    scene = sample_scene(0, things=1, painted=1.0)
+    assert f" {spoken(scene.things[0].colour)} {scene.things[0].shape} " in canonical(scene)
 
 
 def test_two_paints_in_a_scene_have_two_names():
