@@ -58,9 +58,10 @@ def wide_vae(dtype: torch.dtype) -> AutoencoderKLCogVideoX:
     return AutoencoderKLCogVideoX().to(dtype).eval()
 
 
-def vae_case(load: Callable, way: str, precision: str, frames: int, size: int, bound: float | None = 1e-5) -> Case:
-    """In fp32 the arms lie within `bound` of each other. Otherwise the twin is as near to the finer precision as stock
-    is: over sums of many thousands of products any order of adding them is off by more than a fixed bound."""
+def vae_case(load: Callable, way: str, precision: str, frames: int, size: int, wide: bool = False) -> Case:
+    """In fp32 the arms lie within 1e-5 of each other; wide, within 1e-5 (relative, RMS) of float64, for oneDNN adds up
+    the thousands of products of a channels-last convolution in one long sum, five times less exact than in blocks
+    (1.2e-6 against 2.4e-7 for one layer of 512 channels). In bf16 the twin is as near to fp32 as stock is."""
     stock = load(PRECISIONS[precision])
     twin, x = CausalVAE.from_stock(stock), clip(frames, size).to(stock.dtype)
     if way == "decode":
@@ -75,7 +76,7 @@ def vae_case(load: Callable, way: str, precision: str, frames: int, size: int, b
         return run(load(finer), x.to(finer))
 
     arms = (lambda: run(stock, x)), (lambda: run(twin, x))
-    return Case(*arms, bound) if bound and precision == "fp32" else Case(*arms, truth=truth)
+    return Case(*arms, bound=1e-5, truth=truth if wide or precision == "bf16" else None)
 
 
 def clip(frames: int, size: int) -> Tensor:
@@ -149,7 +150,7 @@ def rows(quick: bool = False) -> Iterator[Row]:
     for way in ("decode", "encode"):
         for p in PRECISIONS:
             bar = decode_bars[p] if way == "decode" else None
-            build = partial(vae_case, wide_vae, way, p, few, small, None)
+            build = partial(vae_case, wide_vae, way, p, few, small, wide=True)
             yield Row(f"{way}, VAE of released width, 9 frames of 64 x 64", p, build, bar)
     for p in PRECISIONS:
         nano, wide = ((1, 4, 4), (1, 4, 4)) if quick else ((5, 16, 16), (3, 32, 32))

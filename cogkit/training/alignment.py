@@ -37,12 +37,12 @@ def alignment_head(width: int) -> nn.Module:
 
 def alignment_loss(
     head: nn.Module, tokens: Float[Tensor, "b n d"], scenes: list[Scene], size: int, frames: int
-) -> Tensor:
-    """Squared error per token, summed over what is asked: outline by shape, colour, motion."""
+) -> Float[Tensor, "b"]:
+    """Squared error per token of each clip, summed over what is asked: outline by shape, colour, motion."""
     truth = torch.from_numpy(np.stack([what_is_where(scene, size, frames) for scene in scenes]))
     error = (head(tokens.float()) - truth).square()
     outline, traits = error.split([OUTLINE, TRAITS], dim=-1)
-    return (outline.sum(-1) / CELLS**2 + traits.sum(-1)).mean()
+    return (outline.sum(-1) / CELLS**2 + traits.sum(-1)).mean(-1)
 
 
 def what_is_where(scene: Scene, size: int, frames: int) -> Float[np.ndarray, "n features"]:

@@ -21,15 +21,17 @@ STORAGE = torch.float16  # half the size; the rounding is far below the averagin
 
 
 def trained_vae(folder: Path) -> AutoencoderKLCogVideoX:
-    """The VAE of a pipeline folder, or the averaged one of a run, its latents weighed over clips like its last ones."""
+    """The VAE of a pipeline folder, or the averaged one of a run; if that trained the encoder, its latents are weighed,
+    over clips like its last ones. A run for the decoder alone leaves all latents what they were."""
     if (folder / "model_index.json").exists():
         return load(str(folder), torch.float32).vae.eval().requires_grad_(False)
     config = _config(folder)
     vae = new_vae(**config.model)
     vae.load_state_dict(averaged_weights(folder))
     vae.eval().requires_grad_(False)
-    last = config.stages[-1].groups[0]
-    weigh_latents(vae, unseen_shapes(CLIPS_FOR_SCALE, last.frames, last.size))
+    if any(stage.train_encoder for stage in config.stages):
+        last = config.stages[-1].groups[0]
+        weigh_latents(vae, unseen_shapes(CLIPS_FOR_SCALE, last.frames, last.size))
     return vae
 
 

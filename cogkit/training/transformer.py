@@ -24,6 +24,7 @@ from cogkit.training.diffusion import add_noise, new_scheduler
 from cogkit.training.latent_store import LONGEST, LatentStore, encode_scenes
 from cogkit.training.text import MAX_TEXT, UNSEEN_WORD, new_text_encoder, new_tokenizer, take_over, token_ids
 from cogkit.training.timesteps import explicit_uniform
+from cogkit.training.usual_error import UsualError
 from cogkit.training.vae import UNSEEN
 from cogkit.world.captions import caption
 
@@ -86,6 +87,8 @@ class TransformerTask:
             self.model["alignment"] = alignment_head(self.model["transformer"].norm_final.normalized_shape[0])
             self.halfway = Overhear()
             blocks[len(blocks) // 2 - 1].register_forward_hook(self.halfway)
+        if config.even_levels:
+            self.model["usual"] = nn.ModuleDict({"v": UsualError(), "alignment": UsualError()})
         if config.compile:
             torch._dynamo.config.recompile_limit = 64  # sizes x durations x text slots; beyond it nothing is compiled
             for block in blocks:
@@ -137,16 +140,22 @@ class TransformerTask:
             noise = torch.randn(x0.shape, generator=generator)
             t, timesteps = timesteps[: group.clips], timesteps[group.clips :]
             error = self._error(self.model, x0, noise, t, prompts, slots, group.size, group.frames)
-            squared, count = squared + error.sum(), count + error.numel()
             notes[f"loss_{group.size}_{group.frames}"] = float(error.detach().mean())
+            squared += self._evened("v", error.mean((1, 2, 3, 4)), t) * error[0].numel()
+            count += error.numel()
             if self.config.alignment:
                 scenes, tokens = [store.scenes[k] for k in chosen], self.halfway.tokens
-                aligned.append(alignment_loss(self.model["alignment"], tokens, scenes, group.size, group.frames))
+                amiss = alignment_loss(self.model["alignment"], tokens, scenes, group.size, group.frames)
+                aligned.append(self._evened("alignment", amiss, t) / group.clips)
         loss = squared / count
         if aligned:
             second = sum(aligned) / len(aligned)
             loss, notes["alignment"] = loss + self.config.alignment * second, float(second.detach())
         return loss, notes
+
+    def _evened(self, what: str, errors: Tensor, t: Tensor) -> Tensor:
+        """The sum of the clips' errors, each in units of what is usual at its timestep if the config says so."""
+        return (errors * self.model["usual"][what].weights(errors, t) if self.config.even_levels else errors).sum()
 
     @torch.no_grad()
     def validate(self, model: nn.Module) -> dict[str, float]:

@@ -11,6 +11,7 @@ from diffusers import CogVideoXPipeline
 from cogkit.__main__ import RECIPES, main
 from cogkit.training.config import read_config
 from cogkit.training.export import trained_vae
+from cogkit.training.latent_store import fingerprint
 from cogkit.training.loop import averaged_weights
 from cogkit.training.loop import train as train_loop
 from cogkit.training.transformer import TransformerTask
@@ -87,6 +88,16 @@ def test_training_can_go_on_from_a_pipeline_folder(runs, tiny, tmp_path):
     assert main(["train", "transformer", "--config", str(recipe), "--folder", str(tmp_path), "--vae", str(tiny)]) == 0
     again = json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[-1])
     assert again["unseen_32"] == pytest.approx(transformer[-1]["unseen_32"], rel=0.05)
+
+
+def test_a_run_for_the_decoder_alone_leaves_all_latents_what_they_were(tiny, tmp_path):
+    start, first, _ = (RECIPES / "smoke-vae.toml").read_text().split("[[stages]]")
+    recipe = tmp_path / "decoder.toml"
+    recipe.write_text(f'start = "{tiny}"\n{start}[[stages]]{first.replace("steps = 50", "steps = 1")}')
+    assert main(["train", "vae", "--config", str(recipe), "--folder", str(tmp_path)]) == 0
+    before, after = trained_vae(tiny), trained_vae(tmp_path)
+    assert fingerprint(before) == fingerprint(after)
+    assert not torch.equal(before.decoder.conv_out.conv.weight, after.decoder.conv_out.conv.weight)
 
 
 @pytest.mark.parametrize("part", ["vae", "transformer"])
