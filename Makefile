@@ -38,10 +38,12 @@ colab: setup
 test-colab: setup
 	@$(BIN)/python -m pytest tests/colab/job.py
 
-# Every explorer in JupyterLab in Chromium, moved by keyboard. Pictures of it in outputs/browser.
+# Every explorer in JupyterLab in Chromium, with ipywidgets 8 and 7.7, moved by keyboard. Pictures of it in outputs/browser.
 test-browser: setup
 	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[browser]"
 	@npm install --silent --no-save --prefix outputs/axe axe-core@4.14.1
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --upgrade --target outputs/ipywidgets-7.7 \
+	  "ipywidgets==7.7.*" "jupyterlab_widgets==1.1.*" "widgetsnbextension==3.6.*" ipython_genutils
 	@$(BIN)/python -m pytest tests/browser/job.py
 
 setup: .venv/ready

@@ -32,7 +32,7 @@ def difference_strip(one, other, labels: tuple[str, str] = ("one", "other"), col
         if apart.any()
         else ("The two clips are equal, every pixel of them")
     )
-    figure.suptitle(title, x=0.01, ha="left")
+    figure.suptitle(title)
     alt = f"{labels[0]} and {labels[1]}, and their difference in {len(shown)} of {len(a)} frames. {title}."
     if apart.any():
         alt += (
@@ -75,7 +75,7 @@ def run_difference(
         if apart.any()
         else "The two runs are equal at every step"
     )
-    figure.suptitle(title, x=0.01, ha="left")
+    figure.suptitle(title)
     alt = (
         f"Predicted-clean x0 of {labels[0]} and {labels[1]} at {len(shown)} of {len(steps)} steps, their difference "
         f"{percent(apart[0])} of the latents' size at the first step, {percent(apart[-1])} at the last. {title}."

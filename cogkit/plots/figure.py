@@ -39,6 +39,10 @@ class Picture(Figure):
     def alt(self) -> str:
         return alt_text(self)
 
+    def suptitle(self, finding: str, **how):
+        """On the left, and in as many lines as a narrow figure needs."""
+        return super().suptitle(finding, **({"x": 0.01, "ha": "left", "wrap": True} | how))
+
     def draw(self, renderer) -> None:
         with plt.rc_context(STYLE):
             super().draw(renderer)

@@ -29,7 +29,7 @@ def filmstrips(clips, title: str = "", columns: int = 9) -> Picture:
     rows = [Row(labels[name], [clip[k] for k in shown]) for name, clip in clips.items()]
     rows[0] = rows[0]._replace(titles=[f"frame {k}" for k in shown])
     figure, _ = strips(rows, extra=0.6 if title else 0.3, largest=1.3)
-    figure.suptitle(title, x=0.01, ha="left")
+    figure.suptitle(title)
     apart = {name: np.abs(clips[name].astype(int) - clips[first]).mean((1, 2, 3)) for name in others}
     said = {name: " ".join(name.split()) for name in clips}  # a label may have several lines
     away = [f"{said[name]} ({value.mean():.0f} levels of 255 from {said[first]})" for name, value in apart.items()]

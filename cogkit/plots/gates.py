@@ -47,9 +47,7 @@ def adaln_gates(source, part: str = "gate") -> Picture:
     strong, weak = sorted(by_stream, key=by_stream.get, reverse=True)
     figure.suptitle(
         f"Mean |{part}| is {by_stream[strong] / by_stream[weak]:.2g} times as large for {strong} as for {weak}; "
-        f"largest in layer {int(top.layer)}, {NORMS[int(top.norm)]}",
-        x=0.01,
-        ha="left",
+        f"largest in layer {int(top.layer)}, {NORMS[int(top.norm)]}"
     )
     noisy, clean = size.isel(train_timestep=0), size.isel(train_timestep=-1)
     rows = [
@@ -99,7 +97,7 @@ def gate_over_time(table: xr.DataArray, layer: int, stream: str, norm: int = 1, 
     right.legend(fontsize=9, ncols=3, loc="upper center", columnspacing=1, handlelength=1.5)
     noisy, clean = (float(sizes[stream][k].mean()) for k in (0, -1))
     title = f"Layer {layer}, {NORMS[norm]}, {stream}: mean |{part}| goes from {noisy:.2f} in noise to {clean:.2f}"
-    figure.suptitle(title, x=0.01, ha="left")
+    figure.suptitle(title)
     rows = [[int(times[k]), *(float(sizes[s][k].mean()) for s in sizes)] for k in even(len(times), 11)]
     alt = f"{title} when clean, over {values.shape[1]} channels."
     return describe(figure, alt, table_of(["timestep", *sizes], rows))

@@ -49,9 +49,7 @@ def head_atlas(run) -> Picture:
     chance = percent(1 / frames)
     figure.suptitle(
         f"Layer {most[0]}, head {most[1]} stays in its own frame most: {most[2]} of its attention on video"
-        f" ({chance} if it did not care)",
-        x=0.01,
-        ha="left",
+        f" ({chance} if it did not care)"
     )
     alt = (
         f"Attention between {frames} latent frames for {layers} layers of {heads} heads. Own-frame share goes from "
@@ -86,9 +84,7 @@ def frame_matrix(run, layers: Sequence[int] | None = None, heads: Sequence[int] 
     high = int(own.values.argmax())
     figure.suptitle(
         f"Frames look at themselves most in layer {chosen[high]}: {percent(float(own[high]))} of the attention on "
-        f"video ({percent(1 / frames)} would be even)",
-        x=0.01,
-        ha="left",
+        f"video ({percent(1 / frames)} would be even)"
     )
     alt = f"Attention between {frames} latent frames, one matrix a layer. Own-frame share: " + ", ".join(
         f"layer {layer} {percent(float(value))}" for layer, value in zip(chosen, own, strict=True)
@@ -130,7 +126,7 @@ def layer_heads(run, step: int, layer: int) -> Picture:
     grid[-1].legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1), borderpad=0)
     most = int(own.values.argmax())
     title = f"Step {step}, layer {layer}: head {heads[most]} keeps {percent(float(own[most]))} in its own frame"
-    figure.suptitle(f"{title} ({percent(1 / frames)} would be even)", x=0.01, ha="left")
+    figure.suptitle(f"{title} ({percent(1 / frames)} would be even)")
     rows = [[int(h), float(o), float(t)] for h, o, t in zip(heads, own, text, strict=True)]
     return describe(figure, f"{title}, of {len(heads)} heads.", table(["head", "own frame", "text"], rows))
 

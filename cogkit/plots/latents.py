@@ -40,11 +40,7 @@ def latent_channels(latents, frame: int = -1) -> Picture:
     figure, grid = strips(rows)
     figure.colorbar(grid[0].images[0], ax=grid, label="latent value", panchor=False, shrink=0.9, aspect=15)
     high, low = int(spread.argmax()), int(spread.argmin())
-    figure.suptitle(
-        f"Channel {high} varies {spread[high] / max(spread[low], 1e-9):.2g} times as much as channel {low}",
-        x=0.01,
-        ha="left",
-    )
+    figure.suptitle(f"Channel {high} varies {spread[high] / max(spread[low], 1e-9):.2g} times as much as channel {low}")
     alt = (
         f"The {count} channels of latent frame {frame % len(values)} of {len(values)}. Channel {high} varies most "
         f"(standard deviation {spread[high]:.2g}), channel {low} least ({spread[low]:.2g})."
@@ -68,9 +64,7 @@ def latent_pca(latents, over=None, columns: int = 7) -> Picture:
     )
     rows = [[k, float(share), float(principal.shares[: k + 1].sum())] for k, share in enumerate(principal.shares[:8])]
     figure = _strip(values, over, columns, {"latents,\n3 directions": principal(values)})
-    figure.suptitle(
-        f"3 of {values.shape[1]} directions carry {percent(shares.sum())} of what the latents vary", x=0.01, ha="left"
-    )
+    figure.suptitle(f"3 of {values.shape[1]} directions carry {percent(shares.sum())} of what the latents vary")
     return describe(figure, alt, table(["direction", "share of variance", "together"], rows))
 
 
@@ -96,9 +90,7 @@ def latent_preview(latents, preview: Callable[[Values], Clip], over, columns: in
     figure = _strip(values, clip, columns, {"linear\npreview": colours})
     figure.suptitle(
         f"3 x {values.shape[1] + 1} numbers decode the colours to {np.mean(coarse):.1f} dB, but no edges: "
-        f"{np.mean(fine):.1f} dB against all pixels",
-        x=0.01,
-        ha="left",
+        f"{np.mean(fine):.1f} dB against all pixels"
     )
     alt = (
         f"A clip and its linear preview, {h}x{w} pixels a latent frame. PSNR {np.mean(coarse):.1f} dB against the clip "

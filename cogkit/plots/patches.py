@@ -47,7 +47,7 @@ def token_cover(frames: int, height: int, width: int, token: int) -> Picture:
     for k in even(grid[0], 14):
         time.text(covered[k][0] + len(covered[k]) / 2, 0, str(k), ha="center", va="center", fontsize=9)
     finish(time, ["latent frames", "frames"], frames, "")
-    figure.suptitle(f"Token {token:,} of {np.prod(grid):,}: latent frame {t}, row {y}, column {x}", x=0.01, ha="left")
+    figure.suptitle(f"Token {token:,} of {np.prod(grid):,}: latent frame {t}, row {y}, column {x}")
     rows = [
         ["frames", covered[t][0], covered[t][-1]],
         ["pixels, y", SIDE * y, SIDE * (y + 1) - 1],

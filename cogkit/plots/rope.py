@@ -44,7 +44,7 @@ def rope_field(turns: Turns, grid: tuple[int, int, int], token: tuple[int, int, 
     clocks.spines[:].set_visible(False)
     name = "" if axes == "all" else f", pairs of {axes} alone"
     title = f"Token at t {token[0]}, y {token[1]}, x {token[2]}{name}: likeness from 1 down to {field.min():.2f}"
-    figure.suptitle(title, x=0.01, ha="left")
+    figure.suptitle(title)
     steps = range(max(grid))
     rows = [[k, *(_from(field, token, axis, k) for axis in range(3))] for k in steps]
     alt = f"{title}. Below, the angle of each of its {len(cos)} pairs of channels."

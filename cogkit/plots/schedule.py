@@ -31,7 +31,7 @@ def schedule_stops(
     if alpha_bar[stops[0]] == 0:
         right.annotate("minus infinity", (999, -12), (960, -10.5), fontsize=9, arrowprops={"arrowstyle": "->"})
     left.legend(fontsize=9)
-    figure.suptitle(title, x=0.01, ha="left")
+    figure.suptitle(title)
     rows = [[stop, float(alpha_bar[stop]), float(log_snr(alpha_bar)[stop])] for stop in stops]
     alt = f"Two curves over the timestep with {len(stops)} stops of a sampler. {title}."
     return describe(figure, alt, table(["timestep", "alpha_bar", "ln(signal / noise)"], rows))

@@ -33,11 +33,7 @@ def trajectory_strip(run, colours: Callable | None = None, frame: int = -1, colu
     figure, _ = strips(rows, extra=0.8)
     figure.supxlabel("above each pair: step (train timestep)", fontsize=9, x=0.99, ha="right")
     settled = int(np.argmax(away < CLOSE))
-    figure.suptitle(
-        f"From step {steps[settled]} of {len(steps)} on, x0 is within {percent(CLOSE)} of its end",
-        x=0.01,
-        ha="left",
-    )
+    figure.suptitle(f"From step {steps[settled]} of {len(steps)} on, x0 is within {percent(CLOSE)} of its end")
     alt = (
         f"Latents and predicted-clean x0 of one latent frame at {len(steps)} steps. x0 starts "
         f"{percent(away[0])} of its size away from its end, is within 50 % at step {steps[int(np.argmax(away < 0.5))]} "

@@ -43,7 +43,7 @@ def frame_reach(
         axes.text(box[0] + len(box) / 2, 1, str(k), ha="center", va="center", fontsize=9)
     axes.vlines([*borders], -0.55, 2.55, color="black", linestyle=":", linewidth=1)
     finish(axes, list(rows), len(before), "frame (a dotted line: a new chunk)" if borders else "frame")
-    figure.suptitle(title, x=0.01, ha="left")
+    figure.suptitle(title)
     numbers = [[name, named_run(touched), int(np.sum(touched)), len(touched)] for name, (_, touched) in rows.items()]
     alt = f"Three rows of boxes, {', '.join(rows)}. {title}: " + "; ".join(
         f"{name} {found}" for name, found, *_ in numbers
@@ -71,7 +71,7 @@ def frame_shares(
     label = "pixel frame" if pixels else "latent frame"
     label += f" (gray: what the first frame of rank {rank} depends on after the stack)" if reach else ""
     finish(axes, [f"rank {k}" for k in range(len(shares))], count, label)
-    figure.suptitle(title, x=0.01, ha="left")
+    figure.suptitle(title)
     rows = [[k, share[0], share[-1], len(share)] for k, share in enumerate(shares)]
     return describe(figure, f"{len(shares)} rows of boxes. {title}.", table(["rank", "first", "last", "frames"], rows))
 

@@ -55,9 +55,7 @@ def word_map(run, words, over=None, *, columns: int = 7, **recipe) -> Picture:
     hot = [_hot_tenth(found) for found in maps]
     first = int(np.argmax(hot))
     figure.suptitle(
-        f"A tenth of the patches holds {percent(hot[first])} of the map of “{words[first]}” (10 % would be even)",
-        x=0.01,
-        ha="left",
+        f"A tenth of the patches holds {percent(hot[first])} of the map of “{words[first]}” (10 % would be even)"
     )
     alt = f"Word maps of {listed(words)} over {latent} latent frames, bright where attention is high. "
     alt += " ".join(_path(word, found) for word, found in zip(words[:4], maps, strict=False))

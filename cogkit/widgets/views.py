@@ -58,7 +58,7 @@ def _belief(made: Generation, held, believed, drawn: str, times: str) -> Picture
         Row("the video", [made.frames[middle(parts[k])] for k in shown]),
     ]
     figure, _ = strips(rows)
-    figure.suptitle(f"Held and believed at {times}", x=0.01, ha="left")
+    figure.suptitle(f"Held and believed at {times}")
     alt = f"Three rows of {len(shown)} frames at {times}: the noisy latents, x0 {drawn}, and the finished video."
     return describe(figure, alt)
 

@@ -36,6 +36,14 @@ def drawn():
     return describe(figure, "a line that rises", "x  y")
 
 
+def test_a_finding_that_is_wider_than_its_figure_goes_on_in_the_next_line():
+    figure = drawn()
+    title = figure.suptitle("what this shows, said in many words " * 3)
+    png(figure)
+    box = title.get_window_extent()
+    assert box.x1 <= figure.bbox.x1 and box.height > 2 * title.get_fontsize()
+
+
 def test_a_picture_shows_itself_once_with_its_sentence(monkeypatch):
     shown, before = [], plt.get_fignums()
     monkeypatch.setattr(module, "display", shown.append)
