@@ -11,7 +11,7 @@ from cogkit.clips import to_video
 from cogkit.shapes import Latents, latent_frames
 from cogkit.training.loop import save_atomically
 from cogkit.world.render import render
-from cogkit.world.scene import Scene, sample_scene
+from cogkit.world.scene import Scene
 
 LONGEST = 17
 
@@ -32,13 +32,9 @@ class LatentStore:
 
 
 def encode_scenes(
-    vae, seeds: range, size: int, path: Path, frames: int = LONGEST, batch: int = 4, **kind
+    vae, scenes: list[Scene], size: int, path: Path, frames: int = LONGEST, batch: int = 4
 ) -> LatentStore:
-    """Encode scenes, or read them back from `path` if the same VAE has encoded the same scenes before.
-
-    `kind` goes to `sample_scene`.
-    """
-    scenes = [sample_scene(seed, **kind) for seed in seeds]
+    """Encode scenes, or read them back from `path` if the same VAE has encoded the same scenes before."""
     made_by = {"vae": fingerprint(vae), "scenes": _digest(repr(scenes).encode()), "size": size, "frames": frames}
     if path.exists():
         stored = torch.load(path, weights_only=True)

@@ -1,13 +1,12 @@
 """Training the expert transformer and its text encoder, by the paper's recipe at the size of a laptop.
 
-Frame pack: every step holds clips of several durations (and sizes). Clips of one kind run as a batch, so no clip
-attends to another, and the loss is taken over all tokens of the pack. Resolution grows from stage to stage, timesteps
-are drawn by explicit uniform sampling, one prompt in ten is emptied for classifier-free guidance.
+Every step holds clips of several durations and sizes (frame_pack.py); the loss is taken over all tokens of the pack.
+Resolution grows from stage to stage, timesteps are drawn by explicit uniform sampling, one prompt in ten is emptied for
+classifier-free guidance.
 """
 
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKLCogVideoX, CogVideoXTransformer3DModel
@@ -16,20 +15,14 @@ from diffusers.pipelines.cogvideo.pipeline_cogvideox import get_resize_crop_regi
 from torch import Tensor, nn
 
 from cogkit.checkpoints import cpu_has_fast_bf16, load
-from cogkit.shapes import PATCH, SPATIAL, latent_frames
+from cogkit.shapes import PATCH, SPATIAL, Latents, latent_frames
 from cogkit.training.alignment import Overhear, alignment_head, alignment_loss
 from cogkit.training.config import Config
 from cogkit.training.dense_attention import DenseAttention
-from cogkit.training.diffusion import add_noise, new_scheduler
-from cogkit.training.latent_store import LONGEST, LatentStore, encode_scenes
-from cogkit.training.text import MAX_TEXT, UNSEEN_WORD, new_text_encoder, new_tokenizer, take_over, token_ids
-from cogkit.training.timesteps import explicit_uniform
+from cogkit.training.frame_pack import Batch, FramePacks
+from cogkit.training.text import MAX_TEXT, new_text_encoder, new_tokenizer, take_over, token_ids
 from cogkit.training.usual_error import UsualError
-from cogkit.training.vae import UNSEEN
-from cogkit.world.captions import caption
 
-EMPTY_PROMPT_SHARE = 0.1
-UNSEEN_WORD_SHARE = 0.08  # a shape must be read from its own word, whatever the colour says
 MUON_SHARE = 3.0  # of the learning rate
 
 
@@ -70,7 +63,7 @@ def rotary_embedding(config, size: int, frames: int) -> tuple[Tensor, Tensor]:
 
 
 class TransformerTask:
-    """Latents are encoded when first needed and kept in `folder`; `vae` is what encodes them."""
+    """Denoising on frame packs, with what helps it. `vae` encodes the scenes; their latents are kept in `folder`."""
 
     def __init__(self, config: Config, folder: Path, vae: AutoencoderKLCogVideoX):
         torch.manual_seed(config.seed)
@@ -93,22 +86,7 @@ class TransformerTask:
             torch._dynamo.config.recompile_limit = 64  # sizes x durations x text slots; beyond it nothing is compiled
             for block in blocks:
                 block.compile(dynamic=False)
-        self.alpha_bars = new_scheduler().alphas_cumprod
-        self.clips: dict[int, LatentStore] = {}
-        self.stills: dict[int, LatentStore] = {}
-        self.unseen: dict[int, LatentStore] = {}
-        groups = [group for stage in config.stages for group in stage.groups]
-        for size in sorted({group.size for group in groups}):
-            first = size * 1_000_000 + config.data.get("first_scene", 0)
-            kind = {key: config.data[key] for key in ("two", "painted") if key in config.data}
-            for frames, kept in ((LONGEST, self.clips), (1, self.stills)):
-                if any((group.size == size and (group.frames == 1) == (frames == 1)) for group in groups):
-                    seeds = range(first, first + config.data[f"{'stills' if frames == 1 else 'clips'}_{size}"])
-                    path = folder / f"latents-{size}-{frames}.pt"
-                    kept[size] = encode_scenes(vae, seeds, size, path, frames, **kind)
-            held_out = range(UNSEEN, UNSEEN + config.data.get("validation_scenes", 64))
-            path = folder / f"latents-{size}-held-out.pt"
-            self.unseen[size] = encode_scenes(vae, held_out, size, path, pairs="held out")
+        self.packs = FramePacks(config, folder, vae)
 
     def optimisers(self) -> list[torch.optim.Optimizer]:
         """AdamW, or Muon for the matrices of attention and feed-forward and AdamW for everything else."""
@@ -126,63 +104,37 @@ class TransformerTask:
         return optimisers
 
     def loss(self, step: int) -> tuple[Tensor, dict[str, float]]:
-        stage = self.config.stage_at(step)
-        dice = np.random.default_rng((self.config.seed, step))
-        generator = torch.Generator().manual_seed(int(dice.integers(2**62)))
-        slots = int(dice.choice(stage.text_slots))
-        timesteps = explicit_uniform(sum(group.clips for group in stage.groups), generator)
+        slots, pack = self.packs.pack(step)
         squared, count, aligned, notes = 0.0, 0, [], {}
-        for group in stage.groups:
-            store = (self.stills if group.frames == 1 else self.clips)[group.size]
-            chosen = dice.integers(len(store.scenes), size=group.clips)
-            prompts = [self._prompt(store, int(k), dice, group.frames) for k in chosen]
-            x0 = store.latents(torch.from_numpy(chosen), group.frames)
-            noise = torch.randn(x0.shape, generator=generator)
-            t, timesteps = timesteps[: group.clips], timesteps[group.clips :]
-            error = self._error(self.model, x0, noise, t, prompts, slots, group.size, group.frames)
-            notes[f"loss_{group.size}_{group.frames}"] = float(error.detach().mean())
-            squared += self._evened("v", error.mean((1, 2, 3, 4)), t) * error[0].numel()
+        for batch in pack:
+            error = self._error(self.model, batch, slots)
+            notes[f"loss_{batch.size}_{batch.frames}"] = float(error.detach().mean())
+            squared += self._evened("v", error.mean((1, 2, 3, 4)), batch.t) * error[0].numel()
             count += error.numel()
             if self.config.alignment:
-                scenes, tokens = [store.scenes[k] for k in chosen], self.halfway.tokens
-                amiss = alignment_loss(self.model["alignment"], tokens, scenes, group.size, group.frames)
-                aligned.append(self._evened("alignment", amiss, t) / group.clips)
+                head, tokens = self.model["alignment"], self.halfway.tokens
+                amiss = alignment_loss(head, tokens, batch.scenes, batch.size, batch.frames)
+                aligned.append(self._evened("alignment", amiss, batch.t) / len(amiss))
         loss = squared / count
         if aligned:
             second = sum(aligned) / len(aligned)
             loss, notes["alignment"] = loss + self.config.alignment * second, float(second.detach())
         return loss, notes
 
+    @torch.no_grad()
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """Loss on held-out colour-shape pairs."""
+        return {f"unseen_{batch.size}": float(self._error(model, batch, 40).mean()) for batch in self.packs.held_out()}
+
     def _evened(self, what: str, errors: Tensor, t: Tensor) -> Tensor:
         """The sum of the clips' errors, each in units of what is usual at its timestep if the config says so."""
         return (errors * self.model["usual"][what].weights(errors, t) if self.config.even_levels else errors).sum()
 
-    @torch.no_grad()
-    def validate(self, model: nn.Module) -> dict[str, float]:
-        """Loss on held-out colour-shape pairs with fixed noise, timesteps and phrasing."""
-        notes = {}
-        for size, store in self.unseen.items():
-            which = torch.arange(len(store.scenes))
-            x0 = store.latents(which, 17)
-            generator = torch.Generator().manual_seed(0)
-            noise, t = torch.randn(x0.shape, generator=generator), explicit_uniform(len(which), generator)
-            prompts = [caption(store.scenes[k], k) for k in range(len(which))]
-            notes[f"unseen_{size}"] = float(self._error(model, x0, noise, t, prompts, 40, size, 17).mean())
-        return notes
-
-    def _error(self, model, x0, noise, t, prompts, slots, size, frames) -> Tensor:
-        noised = add_noise(x0, noise, t, self.alpha_bars)
+    def _error(self, model: nn.Module, batch: Batch, slots: int) -> Latents:
+        """Squared, between v and what it should be."""
         with torch.autocast("cpu", torch.bfloat16, enabled=cpu_has_fast_bf16()):
-            text = model["text_encoder"](token_ids(self.tokenizer, prompts, slots))[0]
-            rotary = rotary_embedding(model["transformer"].config, size, frames)
+            text = model["text_encoder"](token_ids(self.tokenizer, batch.prompts, slots))[0]
+            rotary = rotary_embedding(model["transformer"].config, batch.size, batch.frames)
             with DenseAttention():
-                v = model["transformer"](noised.latents, text, t, image_rotary_emb=rotary).sample
-        return F.mse_loss(v.float(), noised.v, reduction="none")
-
-    @staticmethod
-    def _prompt(store: LatentStore, k: int, dice: np.random.Generator, frames: int) -> str:
-        """A fresh phrasing; sometimes nothing, sometimes with a word blotted out, so that unknown words do no harm."""
-        if dice.random() < EMPTY_PROMPT_SHARE:
-            return ""
-        said = caption(store.scenes[k], int(dice.integers(2**31)), still_frame=frames == 1 and dice.random() < 0.8)
-        return " ".join(UNSEEN_WORD if dice.random() < UNSEEN_WORD_SHARE else word for word in said.split())
+                v = model["transformer"](batch.noised.latents, text, batch.t, image_rotary_emb=rotary).sample
+        return F.mse_loss(v.float(), batch.noised.v, reduction="none")

@@ -7,8 +7,13 @@ from cogkit.training.latent_store import encode_scenes
 from cogkit.training.text import UNSEEN_WORD, new_text_encoder, new_tokenizer, take_over, token_ids
 from cogkit.training.transformer import new_transformer, rotary_embedding
 from cogkit.training.vae import new_vae
+from cogkit.world.scene import sample_scene
 
 TINY_VAE = dict(block_out_channels=[16, 16, 16, 16], layers_per_block=1, norm_num_groups=4)
+
+
+def scenes(count, **kind):
+    return [sample_scene(seed, **kind) for seed in range(count)]
 
 
 def test_positions_follow_the_rule_of_the_stock_pipeline_at_every_size_and_duration():
@@ -44,9 +49,9 @@ def test_the_latents_of_9_frames_are_the_first_three_of_17(tmp_path):
 def test_encoded_scenes_are_kept_and_read_back(tmp_path, monkeypatch):
     torch.manual_seed(0)
     vae = new_vae(**TINY_VAE)
-    first = encode_scenes(vae, range(2), 32, tmp_path / "latents.pt")
+    first = encode_scenes(vae, scenes(2), 32, tmp_path / "latents.pt")
     monkeypatch.setattr(vae, "encode", None)  # from here on nothing can be encoded
-    again = encode_scenes(vae, range(2), 32, tmp_path / "latents.pt")
+    again = encode_scenes(vae, scenes(2), 32, tmp_path / "latents.pt")
     for frames, latent in ((9, 3), (17, 5)):
         got = first.latents(torch.tensor([1, 0]), frames)
         assert got.shape == (2, latent, 16, 4, 4) and torch.equal(got, again.latents(torch.tensor([1, 0]), frames))
@@ -54,22 +59,22 @@ def test_encoded_scenes_are_kept_and_read_back(tmp_path, monkeypatch):
 
 def test_single_frames_are_encoded_alone(tmp_path):
     torch.manual_seed(0)
-    store = encode_scenes(new_vae(**TINY_VAE), range(2), 32, tmp_path / "latents.pt", frames=1)
+    store = encode_scenes(new_vae(**TINY_VAE), scenes(2), 32, tmp_path / "latents.pt", frames=1)
     assert store.latents(torch.tensor([1, 0]), 1).shape == (2, 1, 16, 4, 4)
 
 
 def test_scenes_of_another_kind_are_encoded_anew(tmp_path):
     torch.manual_seed(0)
     vae = new_vae(**TINY_VAE)
-    first = encode_scenes(vae, range(1), 32, tmp_path / "latents.pt", painted=0.0)
-    second = encode_scenes(vae, range(1), 32, tmp_path / "latents.pt", painted=1.0)
+    first = encode_scenes(vae, scenes(1, painted=0.0), 32, tmp_path / "latents.pt")
+    second = encode_scenes(vae, scenes(1, painted=1.0), 32, tmp_path / "latents.pt")
     assert not torch.equal(first.latents(torch.tensor([0]), 17), second.latents(torch.tensor([0]), 17))
 
 
 def test_another_vae_encodes_anew(tmp_path):
     torch.manual_seed(0)
-    first = encode_scenes(new_vae(**TINY_VAE), range(1), 32, tmp_path / "latents.pt")
-    second = encode_scenes(new_vae(**TINY_VAE), range(1), 32, tmp_path / "latents.pt")
+    first = encode_scenes(new_vae(**TINY_VAE), scenes(1), 32, tmp_path / "latents.pt")
+    second = encode_scenes(new_vae(**TINY_VAE), scenes(1), 32, tmp_path / "latents.pt")
     assert not torch.equal(first.latents(torch.tensor([0]), 17), second.latents(torch.tensor([0]), 17))
 
 

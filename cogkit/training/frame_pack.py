@@ -1,0 +1,112 @@
+"""What a step of the transformer trains on: clips of several sizes and durations, with sentences and noise.
+
+Frame pack (paper, section 3.2): durations are mixed within every step. Clips of one kind make a batch, so no clip
+attends to another. Everything about step n follows from (seed, n).
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKLCogVideoX
+from jaxtyping import Int
+from torch import Tensor
+
+from cogkit.training.config import Config, Group
+from cogkit.training.contradiction import answer, contradicted, reshaped
+from cogkit.training.diffusion import Noised, add_noise, new_scheduler
+from cogkit.training.latent_store import LONGEST, LatentStore, encode_scenes
+from cogkit.training.text import UNSEEN_WORD
+from cogkit.training.timesteps import explicit_uniform
+from cogkit.training.vae import UNSEEN
+from cogkit.world.captions import caption
+from cogkit.world.scene import Scene, sample_scene
+
+EMPTY_PROMPT_SHARE = 0.1
+UNSEEN_WORD_SHARE = 0.08  # a shape must be read from its own word, whatever the colour says
+
+
+class Batch(NamedTuple):
+    """Clips of one kind: what they are, what is said of them, and what the model sees and is to answer."""
+
+    size: int
+    frames: int
+    scenes: list[Scene]
+    prompts: list[str]
+    t: Int[Tensor, "b"]  # train timesteps
+    noised: Noised
+
+
+class FramePacks:
+    """The packs of all steps. Latents are encoded by `vae` when first needed and kept in `folder`."""
+
+    def __init__(self, config: Config, folder: Path, vae: AutoencoderKLCogVideoX):
+        self.config = config
+        self.alpha_bars = new_scheduler().alphas_cumprod
+        self.shown: dict[tuple[int, int], LatentStore] = {}  # by size, and 1 frame or 17
+        self.lies: dict[tuple[int, int], LatentStore] = {}  # of the first scenes of each, in other shapes
+        self.unseen: dict[int, LatentStore] = {}
+        groups = [group for stage in config.stages for group in stage.groups]
+        kind = {key: config.data[key] for key in ("two", "painted") if key in config.data}
+        for size, frames in sorted({_store(group) for group in groups}):
+            first, name = size * 1_000_000 + config.data.get("first_scene", 0), f"latents-{size}-{frames}"
+            what = "stills" if frames == 1 else "clips"
+            seeds = range(first, first + config.data[f"{what}_{size}"])
+            scenes = [sample_scene(seed, **kind) for seed in seeds]
+            self.shown[size, frames] = encode_scenes(vae, scenes, size, folder / f"{name}.pt", frames)
+            if count := config.data.get(f"lies_in_{what}_{size}"):
+                lies = [reshaped(*pair) for pair in zip(scenes[:count], seeds, strict=False)]
+                self.lies[size, frames] = encode_scenes(vae, lies, size, folder / f"{name}-lies.pt", frames)
+        for size in sorted({group.size for group in groups}):
+            held_out = range(UNSEEN, UNSEEN + config.data.get("validation_scenes", 64))
+            scenes = [sample_scene(seed, pairs="held out") for seed in held_out]
+            self.unseen[size] = encode_scenes(vae, scenes, size, folder / f"latents-{size}-held-out.pt")
+
+    def pack(self, step: int) -> tuple[int, Iterator[Batch]]:
+        """How many text slots the sentences of this step are padded to, and its batches."""
+        stage = self.config.stage_at(step)
+        dice = np.random.default_rng((self.config.seed, step))
+        generator = torch.Generator().manual_seed(int(dice.integers(2**62)))
+        slots = int(dice.choice(stage.text_slots))
+        timesteps = explicit_uniform(sum(group.clips for group in stage.groups), generator)
+        parts = timesteps.split([group.clips for group in stage.groups])
+        return slots, (self._batch(group, t, dice, generator) for group, t in zip(stage.groups, parts, strict=True))
+
+    def held_out(self) -> Iterator[Batch]:
+        """Colour-shape pairs that are never trained, with fixed noise, timesteps and phrasing."""
+        for size, store in self.unseen.items():
+            x0 = store.latents(torch.arange(len(store.scenes)), LONGEST)
+            generator = torch.Generator().manual_seed(0)
+            noise, t = torch.randn(x0.shape, generator=generator), explicit_uniform(len(x0), generator)
+            prompts = [caption(scene, k) for k, scene in enumerate(store.scenes)]
+            yield Batch(size, LONGEST, store.scenes, prompts, t, add_noise(x0, noise, t, self.alpha_bars))
+
+    def _batch(self, group: Group, t: Tensor, dice: np.random.Generator, generator: torch.Generator) -> Batch:
+        store, lies = self.shown[_store(group)], self.lies.get(_store(group))
+        chosen = torch.from_numpy(dice.integers(len(store.scenes), size=group.clips))
+        scenes = [store.scenes[k] for k in chosen]
+        prompts = [_prompt(scene, dice, group.frames) for scene in scenes]
+        x0 = store.latents(chosen, group.frames)
+        noise = torch.randn(x0.shape, generator=generator)
+        noised = add_noise(x0, noise, t, self.alpha_bars)
+        if lies:
+            which = contradicted(scenes, prompts, t, dice) & (chosen < len(lies.scenes))
+            shown = lies.latents(chosen[which], group.frames)
+            seen = add_noise(shown, noise[which], t[which], self.alpha_bars).latents
+            noised.latents[which], noised.v[which] = answer(seen, x0[which], t[which], self.alpha_bars)
+        return Batch(group.size, group.frames, scenes, prompts, t, noised)
+
+
+def _store(group: Group) -> tuple[int, int]:
+    """Where the latents of a group are kept: by size, and single frames apart."""
+    return group.size, 1 if group.frames == 1 else LONGEST
+
+
+def _prompt(scene: Scene, dice: np.random.Generator, frames: int) -> str:
+    """A fresh phrasing; sometimes nothing, sometimes with a word blotted out, so that unknown words do no harm."""
+    if dice.random() < EMPTY_PROMPT_SHARE:
+        return ""
+    said = caption(scene, int(dice.integers(2**31)), still_frame=frames == 1 and dice.random() < 0.8)
+    return " ".join(UNSEEN_WORD if dice.random() < UNSEEN_WORD_SHARE else word for word in said.split())
