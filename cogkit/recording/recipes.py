@@ -58,7 +58,7 @@ class Recipe:
 
 
 MIDDLE, CLEAN, FIRST = (0.33, 0.67), (0.0, 0.33), (0.0, 0.33)
-PREFERRED = (  # the first that a recording can answer: the best of each relation, by docs/localisation.md
+PREFERRED = (  # the first that a recording can answer; chosen on earlier weights, docs/localisation.md has today's
     Recipe("reads", MIDDLE, CLEAN),
     Recipe("concepts", FIRST, CLEAN),
     Recipe("mass", MIDDLE, CLEAN),
