@@ -47,8 +47,8 @@ def as_bytes(video):
 
 
 def same(swapped, stock):
-    """Equal but for the last bit of fp32, which moves few of the roundings to bytes, and those by one."""
-    assert swapped.shape == stock.shape and np.abs(swapped - stock).max() < 2e-6
+    """Within the 1e-5 that all twins keep in fp32, which moves few of the roundings to bytes, and those by one."""
+    assert swapped.shape == stock.shape and np.abs(swapped - stock).max() < 1e-5
     return (as_bytes(swapped) != as_bytes(stock)).mean() < 1e-4
 
 
