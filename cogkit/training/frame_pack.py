@@ -1,6 +1,6 @@
 """What a step of the transformer trains on: clips of several sizes and durations, with sentences and noise.
 
-Frame pack (paper, section 3.2): durations are mixed within every step. Clips of one kind make a batch, so no clip
+Frame pack (paper, section 3.1): durations are mixed within every step. Clips of one kind make a batch, so no clip
 attends to another. Everything about step n follows from (seed, n).
 """
 

@@ -85,8 +85,7 @@ def new_text_encoder(vocabulary: int, width: int = 128, layers: int = 2) -> T5En
 def take_over(
     text_encoder: T5EncoderModel, tokenizer: T5Tokenizer, trained: T5EncoderModel, known: T5Tokenizer
 ) -> None:
-    """Load trained weights, word by word. A word that is new keeps its fresh vector: started from the trained vector of
-    unknown words, a thousand steps did not move it away from there."""
+    """Load trained weights, word by word. A word that is new keeps its fresh vector."""
     words = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
     new = torch.tensor([word not in known.get_vocab() for word in words])[:, None]
     table = torch.where(new, text_encoder.shared.weight, trained.shared.weight[known.convert_tokens_to_ids(words)])

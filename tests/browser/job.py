@@ -113,7 +113,7 @@ def browser():
 
 
 @pytest.fixture
-def opened(browser, lab):
+def opened(browser, lab, request):
     """opened(name) runs a notebook. Behind the test its kernel is shut down, and the console was silent."""
     address, token = lab
     page = browser.new_page(viewport={"width": 1280, "height": 1000})
@@ -139,7 +139,8 @@ def opened(browser, lab):
     for kernel in page.request.get(f"{address}/api/kernels?token={token}").json():
         page.request.delete(f"{address}/api/kernels/{kernel['id']}?token={token}")
     page.close()
-    assert not [error for error in errors if error != MATHJAX]
+    excused = {MATHJAX} if "ipywidgets 7.7" in request.node.name else set()
+    assert set(errors) <= excused
 
 
 def shot(page, name):
@@ -208,12 +209,12 @@ def test_every_control_moved_by_keyboard_changes_a_picture_and_its_words(name, o
     assert not found_by_axe(page)
 
 
-def test_a_notebook_that_is_not_trusted_shows_its_stored_pictures_and_asks_for_nothing(browser, lab):
+def test_a_notebook_that_is_not_trusted_shows_its_stored_pictures(browser, lab):
     address, token = lab
     page = browser.new_page()
     page.goto(f"{address}/doc/tree/stored.ipynb?token={token}&reset")
     page.wait_for_selector(".jp-Notebook .jp-OutputArea img", timeout=LONG)
-    assert page.locator(".jp-OutputArea .jp-mod-untrusted, .jp-OutputArea :not(.jp-mod-trusted) > img").count()
+    assert not page.locator(".jp-OutputArea-output.jp-mod-trusted").count()
     widths = page.evaluate("() => [...document.querySelectorAll('.jp-OutputArea img')].map(e => e.naturalWidth)")
     assert len(widths) > 5 and all(widths)
     page.screenshot(path=SHOTS / "untrusted.png")
