@@ -1,9 +1,9 @@
 """Errors in units of their usual size: what is impossible to know must not drown what can be learnt.
 
 From pure noise nobody can tell where a thing is, so the error at timestep 999 stays large for any model, and drowns
-that of the middle, where shapes are decided. Divided by what is usual at their noise level, errors count as in a likelihood
-with one variance per level (Kendall et al., 2018, arXiv 1705.07115; learned per noise level in EDM2, Karras et al.,
-2024, arXiv 2312.02696). Timesteps stay uniform; here the usual is a running mean, not learned.
+that of the middle, where shapes are decided. Divided by what is usual at their noise level, errors count as in a
+likelihood with one variance per level (Kendall et al., 2018, arXiv 1705.07115; learned per noise level in EDM2,
+Karras et al., 2024, arXiv 2312.02696). Timesteps stay uniform; here the usual is a running mean, not learned.
 """
 
 import torch
