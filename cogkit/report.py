@@ -63,7 +63,7 @@ def sections(generation: Generation, pipe: CogVideoXPipeline) -> list[Section]:
             "Words and patches",
             "First, of the attention that a patch pays to the prompt, the share of each word: the mean over steps, "
             "layers and heads. Then the other way, what each word itself attends to in the middle layers and the last "
-            "steps: of all recipes the one that finds objects best, though not whose word it is.",
+            "steps: it finds objects, though not whose word it is.",
             (plots.word_map(run, words, over=clip, show="share"), plots.word_map(run, words, over=clip)),
         ),
         Section(
