@@ -58,6 +58,7 @@ def concepts(
 ) -> Concepts:
     """Record concept rows of `words`, which need not be in the prompt, against each other and a `background`.
 
+    Words share every patch among them: where "blue" is, "star" gets what is left. To find a thing, give its noun alone.
     `template` is the sentence in which T5 reads each word. `keys`: do concepts attend to concepts, or to video alone?
     The rest as in `maps`. Cost: a few tokens more in every block, far below a percent at real sizes.
     """

@@ -31,6 +31,17 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class Scenes:
+    """What is encoded for the clips, or the single frames, of one size."""
+
+    count: int
+    lies: int = 0  # in the place of the first so many (contradiction.py)
+    first: int = 0  # seed; another run's scenes begin elsewhere
+    two: float = 1 / 3  # share with two things
+    painted: float = 0.0  # share of things in colours beyond the palette (world/paint.py)
+
+
+@dataclass(frozen=True)
 class Config:
     part: str  # "vae" or "transformer"
     stages: tuple[Stage, ...]
@@ -49,7 +60,7 @@ class Config:
     validate_every: int = 500
     save_every: int = 250
     model: dict = dataclasses.field(default_factory=dict)  # sizes, handed to the diffusers class
-    data: dict = dataclasses.field(default_factory=dict)  # sizes of the data set
+    data: dict[str, int | Scenes] = dataclasses.field(default_factory=dict)  # sizes of the data set
 
     @property
     def steps(self) -> int:
@@ -79,6 +90,7 @@ def read_config(path: Path) -> Config:
         raise ConfigError(f"{path} is not valid TOML: {error}") from None
     try:
         raw["stages"] = tuple(_stage(**stage) for stage in raw.get("stages", []))
+        raw["data"] = {k: Scenes(**v) if isinstance(v, dict) else v for k, v in raw.get("data", {}).items()}
         config = Config(**raw)
     except TypeError as error:
         raise ConfigError(f"{path}: {error}") from None

@@ -1,9 +1,10 @@
-"""A third lesson: the picture lies about the shape, the sentence does not.
+"""A third lesson: the picture lies, the sentence does not.
 
-In training a sentence and its noised clip always agree, so a model may read the shape off the clip, helped by what its
-colour is usually seen with, and forget the sentence; for a pair that it never met this makes a near miss out of a good
-start. So some clips are noised from the same scene in other shapes, while the answer stays the scene of the sentence.
-Where the clip is right nothing changes: the sentence says the same.
+In training a sentence and its noised clip always agree, so a model may read what a thing is off the clip, helped by
+what its colour is usually seen with, and forget the sentence. A pair that it never met is then drawn as a near miss,
+and which of two things the sentence calls a star does not matter. So some clips are noised from another scene: in other
+shapes, and of two things often each in the other's shape or in the other's colour. The answer stays the scene of the
+sentence. Where the clip is right nothing changes: the sentence says the same.
 """
 
 from dataclasses import replace
@@ -15,38 +16,76 @@ from torch import Tensor
 
 from cogkit.shapes import Latents
 from cogkit.training.diffusion import Noised
+from cogkit.world.captions import said_of
 from cogkit.world.paint import nearest_name, rgb
-from cogkit.world.scene import Scene, allowed_pairs
+from cogkit.world.scene import Scene, Thing, allowed_pairs
 
-FROM, UNTIL = 400, 950  # train timesteps: below, shapes are too plain to be denied; above, there is nothing to see
-SHARE = 0.5  # of the clips between them whose sentence names all shapes
+# Train timesteps. Above them there is nothing to see; below, what is wrong is too plain to be denied.
+UNTIL = 950
+FROM = {"shape": 400, "colour": 700}
+SHARE = 0.5  # of the clips between them whose sentence says what is denied
 
 
-def reshaped(scene: Scene, seed: int) -> Scene:
-    """The scene with every thing in another shape, of those that its colour may have in training."""
+def lie(scene: Scene, seed: int, moving: bool) -> Scene:
+    """Of two things, the scene in which they have exchanged their shapes, or if `moving` perhaps their colours; of one
+    thing, or if that would show a pair that is held out, the scene with other shapes."""
     dice = np.random.default_rng((seed, 1))
-    allowed = allowed_pairs("training")
-    things = []
-    for thing in scene.things:
-        name = nearest_name(rgb(thing.colour))
-        others = [shape for colour, shape in allowed if colour == name and shape != thing.shape]
-        things.append(replace(thing, shape=str(dice.choice(others))))
-    return replace(scene, things=tuple(things))
+    ways = []
+    if len(scene.things) == 2:
+        ways = [
+            _exchanged(scene.things, what) for what in dice.permutation(["shape", "colour"] if moving else ["shape"])
+        ]
+    ways.append(_in_other_shapes(scene.things, dice))
+    return replace(scene, things=next(way for way in ways if way != scene.things and all(map(_allowed, way))))
+
+
+def denied(scene: Scene, other: Scene) -> str:
+    """What differs: "colour" or "shape"."""
+    return "colour" if [t.colour for t in scene.things] != [t.colour for t in other.things] else "shape"
 
 
 def contradicted(
-    scenes: list[Scene], prompts: list[str], train_timestep: Int[Tensor, "b"], dice: np.random.Generator
+    scenes: list[Scene],
+    others: list[Scene],
+    prompts: list[str],
+    train_timestep: Int[Tensor, "b"],
+    dice: np.random.Generator,
 ) -> Bool[Tensor, "b"]:
-    """Which clips are to show other shapes than their sentences say."""
-    chosen = torch.from_numpy(dice.random(len(scenes)) < SHARE)
-    told = [
-        all(thing.shape in prompt.split() for thing in scene.things)
-        for scene, prompt in zip(scenes, prompts, strict=True)
+    """Which clips are to show the other scene instead of the one their sentence tells."""
+    chosen = dice.random(len(scenes)) < SHARE
+    fit = [
+        _told(scene, prompt, what := denied(scene, other)) and FROM[what] <= t < UNTIL
+        for scene, other, prompt, t in zip(scenes, others, prompts, train_timestep.tolist(), strict=True)
     ]
-    return chosen & torch.tensor(told) & (train_timestep >= FROM) & (train_timestep < UNTIL)
+    return torch.from_numpy(chosen & np.array(fit))
 
 
 def answer(noised: Latents, x0: Latents, train_timestep: Int[Tensor, "b"], alpha_bars: Float[Tensor, "1000"]) -> Noised:
     """`noised`, whatever it was made of, and the v that leads from there to x0. For t > 0."""
     alpha_bar = alpha_bars.to(x0.dtype)[train_timestep].view(-1, 1, 1, 1, 1)
     return Noised(noised, (alpha_bar.sqrt() * noised - x0) / (1 - alpha_bar).sqrt())
+
+
+def _told(scene: Scene, prompt: str, what: str) -> bool:
+    """Whether the sentence says of every thing what the clip denies, and of which of two things it says so."""
+    said = [said_of(thing, prompt) for thing in scene.things]
+    if what == "colour":
+        return all({"colour", "shape", "motion"} <= each for each in said)
+    return all("shape" in each for each in said) and (len(said) == 1 or any("colour" in each for each in said))
+
+
+def _in_other_shapes(things: tuple[Thing, ...], dice: np.random.Generator) -> tuple[Thing, ...]:
+    reshaped = []
+    for thing in things:
+        name = nearest_name(rgb(thing.colour))
+        others = [shape for colour, shape in allowed_pairs("training") if colour == name and shape != thing.shape]
+        reshaped.append(replace(thing, shape=str(dice.choice(others))))
+    return tuple(reshaped)
+
+
+def _exchanged(things: tuple[Thing, ...], what: str) -> tuple[Thing, ...]:
+    return tuple(replace(a, **{what: getattr(b, what)}) for a, b in zip(things, things[::-1], strict=True))
+
+
+def _allowed(thing: Thing) -> bool:
+    return (nearest_name(rgb(thing.colour)), thing.shape) in allowed_pairs("training")

@@ -15,7 +15,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from cogkit.training.config import Config, Group
-from cogkit.training.contradiction import answer, contradicted, reshaped
+from cogkit.training.contradiction import answer, contradicted, lie
 from cogkit.training.diffusion import Noised, add_noise, new_scheduler
 from cogkit.training.latent_store import LONGEST, LatentStore, encode_scenes
 from cogkit.training.text import UNSEEN_WORD
@@ -46,18 +46,17 @@ class FramePacks:
         self.config = config
         self.alpha_bars = new_scheduler().alphas_cumprod
         self.shown: dict[tuple[int, int], LatentStore] = {}  # by size, and 1 frame or 17
-        self.lies: dict[tuple[int, int], LatentStore] = {}  # of the first scenes of each, in other shapes
+        self.lies: dict[tuple[int, int], LatentStore] = {}  # in the place of the first scenes of each
         self.unseen: dict[int, LatentStore] = {}
         groups = [group for stage in config.stages for group in stage.groups]
-        kind = {key: config.data[key] for key in ("two", "painted") if key in config.data}
         for size, frames in sorted({_store(group) for group in groups}):
-            first, name = size * 1_000_000 + config.data.get("first_scene", 0), f"latents-{size}-{frames}"
-            what = "stills" if frames == 1 else "clips"
-            seeds = range(first, first + config.data[f"{what}_{size}"])
-            scenes = [sample_scene(seed, **kind) for seed in seeds]
+            name, wanted = f"latents-{size}-{frames}", config.data[f"{'stills' if frames == 1 else 'clips'}_{size}"]
+            first = size * 1_000_000 + wanted.first
+            seeds = range(first, first + wanted.count)
+            scenes = [sample_scene(seed, two=wanted.two, painted=wanted.painted) for seed in seeds]
             self.shown[size, frames] = encode_scenes(vae, scenes, size, folder / f"{name}.pt", frames)
-            if count := config.data.get(f"lies_in_{what}_{size}"):
-                lies = [reshaped(*pair) for pair in zip(scenes[:count], seeds, strict=False)]
+            if wanted.lies:
+                lies = [lie(scenes[k], seeds[k], moving=frames > 1) for k in range(wanted.lies)]
                 self.lies[size, frames] = encode_scenes(vae, lies, size, folder / f"{name}-lies.pt", frames)
         for size in sorted({group.size for group in groups}):
             held_out = range(UNSEEN, UNSEEN + config.data.get("validation_scenes", 64))
@@ -92,7 +91,9 @@ class FramePacks:
         noise = torch.randn(x0.shape, generator=generator)
         noised = add_noise(x0, noise, t, self.alpha_bars)
         if lies:
-            which = contradicted(scenes, prompts, t, dice) & (chosen < len(lies.scenes))
+            known = chosen < len(lies.scenes)
+            others = [lies.scenes[k] if yes else scene for k, yes, scene in zip(chosen, known, scenes, strict=True)]
+            which = contradicted(scenes, others, prompts, t, dice) & known
             shown = lies.latents(chosen[which], group.frames)
             seen = add_noise(shown, noise[which], t[which], self.alpha_bars).latents
             noised.latents[which], noised.v[which] = answer(seen, x0[which], t[which], self.alpha_bars)

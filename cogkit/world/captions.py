@@ -77,6 +77,18 @@ def caption(scene: Scene, seed: int | tuple[int, ...], still_frame: bool = False
     return f"{_pick(dice, OPENINGS)}{said} {backdrop}"
 
 
+def said_of(thing: Thing, sentence: str) -> set[str]:
+    """Which of "shape", "colour" and "motion" a sentence of this grammar says of this thing."""
+    words, name = sentence.split(), spoken(thing.colour)
+    movement = DIRECTIONS.get(thing.motion) or WITHOUT_DIRECTION[thing.motion]
+    told = {
+        "shape": thing.shape in words,
+        "colour": any(name in words for name in SPELLINGS.get(name, (name,))),
+        "motion": any(f" {phrase} " in f" {sentence} ".replace(",", " ") for phrase in movement),
+    }
+    return {what for what, yes in told.items() if yes}
+
+
 def every_word() -> list[str]:
     """All words the grammar can say, sorted: what the tokenizer must know."""
     from cogkit.world.vocabulary import BACKGROUNDS, COLOURS, IN_BETWEEN, RADII, SHAPES

@@ -21,6 +21,7 @@ def test_the_transformer_packs_clips_of_1_9_and_17_frames_into_every_step():
     [
         ("part = 'vae'\nspeed = 3", "speed"),
         ("part = 'gan'\n[[stages]]\nsteps=1\ngroups=[]", "part='gan' must be"),
+        ("part = 'vae'\n[data.clips_64]\ncount = 3\nthree = 1", "three"),
         ("part = 'vae'", "has no .*stages"),
         ("part = ", "not valid TOML"),
         ("part = 'vae'\n[[stages]]\nsteps=1\ngroups=[{size=64, frames=9}]", "clips"),

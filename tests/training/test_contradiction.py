@@ -1,24 +1,46 @@
+from collections import Counter
+from dataclasses import replace
+
 import numpy as np
+import pytest
 import torch
 
-from cogkit.training.contradiction import FROM, UNTIL, answer, contradicted, reshaped
+from cogkit.training.contradiction import FROM, UNTIL, answer, contradicted, denied, lie
 from cogkit.training.diffusion import add_noise, new_scheduler
 from cogkit.world.captions import canonical
 from cogkit.world.paint import nearest_name, rgb
-from cogkit.world.scene import sample_scene
+from cogkit.world.scene import Scene, sample_scene
 from cogkit.world.vocabulary import HELD_OUT_PAIRS
 
 ALPHA_BARS = new_scheduler().alphas_cumprod
 
 
-def test_a_reshaped_scene_differs_in_its_shapes_alone_and_shows_no_held_out_pair():
+def lies(moving, things=None):
     for seed in range(300):
-        scene = sample_scene(seed, painted=0.5)
-        other = reshaped(scene, seed)
+        scene = sample_scene(seed, things=things, painted=0.5)
+        yield scene, lie(scene, seed, moving)
+
+
+@pytest.mark.parametrize("moving", [False, True])
+def test_a_lie_differs_in_shapes_alone_or_in_colours_alone_and_shows_no_held_out_pair(moving):
+    for scene, other in lies(moving):
         assert other.background == scene.background
+        what, same = denied(scene, other), ({"shape", "colour"} - {denied(scene, other)}).pop()
         for was, now in zip(scene.things, other.things, strict=True):
-            assert was.shape != now.shape and {**vars(was), "shape": 0} == {**vars(now), "shape": 0}
+            assert getattr(was, what) != getattr(now, what) and getattr(was, same) == getattr(now, same)
+            assert {**vars(was), what: 0} == {**vars(now), what: 0}
             assert (nearest_name(rgb(now.colour)), now.shape) not in HELD_OUT_PAIRS
+
+
+def test_of_two_things_shapes_are_often_exchanged_and_where_they_move_colours_too():
+    for moving in (False, True):
+        kinds = Counter()
+        for scene, other in lies(moving, things=2):
+            what = denied(scene, other)
+            told, shown = ([getattr(thing, what) for thing in s.things] for s in (scene, other))
+            kinds[what, "exchanged" if told == shown[::-1] else "other"] += 1
+        assert kinds["shape", "exchanged"] > 50 and kinds["shape", "other"] > 50
+        assert (kinds["colour", "exchanged"] > 50) == moving and kinds["colour", "other"] == 0
 
 
 def test_where_the_clip_is_right_the_answer_is_the_usual_v():
@@ -36,13 +58,25 @@ def test_where_the_clip_lies_the_answer_leads_to_the_scene_of_the_sentence():
     torch.testing.assert_close(alpha_bar.sqrt() * seen - (1 - alpha_bar).sqrt() * v, x0, rtol=0, atol=1e-5)
 
 
-def test_only_a_clip_whose_sentence_names_all_shapes_is_contradicted_and_only_where_there_is_doubt():
-    scene = sample_scene(0, things=2)
-    told, silent = canonical(scene), canonical(scene).replace(scene.things[1].shape, "thing")
+def test_only_a_clip_whose_sentence_says_what_it_denies_is_contradicted_and_only_where_there_is_doubt():
+    first, second = sample_scene(0, things=2).things
+    first, second = replace(first, colour="red", shape="circle"), replace(second, colour="blue", shape="star")
+    scene = Scene((first, second), "gray")
+    shapes = Scene((replace(first, shape="star"), replace(second, shape="circle")), "gray")
+    colours = Scene((replace(first, colour="blue"), replace(second, colour="red")), "gray")
+    told = canonical(scene)
 
-    def share(prompt, t):
-        scenes, prompts = [scene] * 1000, [prompt] * 1000
-        return contradicted(scenes, prompts, torch.full((1000,), t), np.random.default_rng(0)).float().mean()
+    def share(other, prompt, t):
+        scenes, others, prompts = [scene] * 1000, [other] * 1000, [prompt] * 1000
+        t = torch.full((1000,), t)
+        return contradicted(scenes, others, prompts, t, np.random.default_rng(0)).float().mean()
 
-    assert 0.4 < share(told, FROM) < 0.6 and 0.4 < share(told, UNTIL - 1) < 0.6
-    assert share(silent, 600) == share("", 600) == share(told, FROM - 1) == share(told, UNTIL) == 0
+    for other in (shapes, colours):
+        start = FROM[denied(scene, other)]
+        assert 0.4 < share(other, told, start) < 0.6 and 0.4 < share(other, told, UNTIL - 1) < 0.6
+        assert share(other, told, start - 1) == share(other, told, UNTIL) == 0
+        for missing in (told.replace("star", "thing"), told.replace("red", "").replace("blue", ""), ""):
+            assert share(other, missing, 800) == 0
+    unmoved, one_colour = canonical(scene, still_frame=True), told.replace("red", "")
+    assert share(shapes, unmoved, 800) > 0.4 and share(shapes, one_colour, 800) > 0.4
+    assert share(colours, unmoved, 800) == share(colours, one_colour, 800) == 0

@@ -1,6 +1,7 @@
 import re
+from dataclasses import replace
 
-from cogkit.world.captions import canonical, caption, every_word
+from cogkit.world.captions import canonical, caption, every_word, said_of
 from cogkit.world.scene import Scene, Thing, sample_scene
 
 STAR = Thing("orange", "star", "small", "up-left", 0.5, 0.5, 0.15)
@@ -35,6 +36,22 @@ def test_some_captions_leave_the_background_and_some_the_movement_out():
     said = [caption(Scene((STAR,), "striped"), k) for k in range(300)]
     assert 5 < sum("background" not in s for s in said) < 60
     assert 5 < sum(" up" not in s and "upper" not in s for s in said) < 60
+
+
+def test_what_a_sentence_says_of_a_thing_is_found_in_every_phrasing_and_missed_where_it_is_left_out():
+    everything, silent = {"shape", "colour", "motion"}, 0
+    for k in range(300):
+        scene = sample_scene(k)
+        said = [said_of(thing, caption(scene, k)) for thing in scene.things]
+        silent += all("motion" not in each for each in said)
+        assert all(each in (everything, everything - {"motion"}) and each == said[0] for each in said)
+        assert all(said_of(thing, canonical(scene)) == everything for thing in scene.things)
+        assert all(said_of(thing, canonical(scene, True)) == everything - {"motion"} for thing in scene.things)
+    assert 10 < silent < 50
+    assert said_of(STAR, "an orange star moving up and right on a gray background") == {"shape", "colour"}
+    assert said_of(STAR, "a circle moving up and left on a gray background") == {"motion"}
+    assert said_of(replace(STAR, colour="purple"), "a violet star moving") == {"shape", "colour"}
+    assert said_of(STAR, "") == set()
 
 
 def test_every_word_of_every_caption_is_in_the_word_list():
