@@ -38,7 +38,7 @@ colab: setup
 test-colab: setup
 	@$(BIN)/python -m pytest tests/colab/job.py
 
-# Every explorer in JupyterLab in Chromium, with ipywidgets 8 and 7.7, moved by keyboard. Pictures of it in outputs/browser.
+# Every explorer in JupyterLab in Chromium, with ipywidgets 8 and 7.7, by keyboard and by mouse. Pictures: outputs/browser.
 test-browser: setup
 	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[browser]"
 	@npm install --silent --no-save --prefix outputs/axe axe-core@4.14.1

@@ -11,15 +11,18 @@ from cogkit import plots
 from cogkit.generation import Generation, Settings, decode
 from cogkit.plots.figure import Picture, png
 from cogkit.preview import fit_preview
+from cogkit.recording.concepts import concepts
+from cogkit.recording.recipes import PREFERRED
 from cogkit.recording.selectors import acts, maps
-from cogkit.recording.tokens import text_slots
+from cogkit.recording.tokens import UnknownWord, text_slots
 from cogkit.world.vocabulary import SHAPES
 
 WORDS = 5  # that get a map
 EVERY = 4  # steps between two that are asked for frame-to-frame attention, which costs a second attention
-FIGURES = 10
+FIGURES = 11
 LABOUR = 2.5  # how much longer the mean picture, with its share of films and page, takes than one of latents
 NEEDED = ("video->text", "text->video", "frame->frame", "adaln1.gate.video")  # of what `looks` records
+BY = {recipe.relation: recipe for recipe in PREFERRED}
 
 
 @dataclass(frozen=True)
@@ -36,10 +39,11 @@ class Section:
 
 def looks(pipe: CogVideoXPipeline, settings: Settings) -> tuple:
     """The selectors of the report; the trajectory is always recorded."""
-    words = words_to_map(pipe, settings.prompt)
+    words, word = words_to_map(pipe, settings.prompt), word_of_interest(pipe, settings.prompt)
     return (
         maps("video->text", words=words),
         maps("text->video", words=words),
+        concepts(word),
         maps("frame->frame", steps=slice(None, None, EVERY)),
         acts("blocks.*.adaln*.gate.*"),
     )
@@ -53,19 +57,29 @@ def words_to_map(pipe: CogVideoXPipeline, prompt: str) -> list[str]:
 
 def sections(generation: Generation, pipe: CogVideoXPipeline) -> list[Section]:
     """Every plot of cogkit.plots that one run can fill, in the order in which the model works."""
-    run, clip, words = generation.run, generation.frames, words_to_map(pipe, generation.settings.prompt)
+    run, clip, prompt = generation.run, generation.frames, generation.settings.prompt
+    words, word = words_to_map(pipe, prompt), word_of_interest(pipe, prompt)
     last = run["x0"].isel(step=-1)
     preview = fit_preview(last.values, clip)
     half = len(run["x0"]) // 2
     halfway = decode(pipe, generation.trajectory.x0[half])
+    notes = [
+        "First, of the attention that a patch pays to the prompt, the share of each word: the mean over steps, layers "
+        "and heads. Then the other way, what each word itself attends to in the last steps."
+    ]
+    word_maps = [
+        plots.word_map(run, words, over=clip, show="share"),
+        plots.word_map(run, words, over=clip, show=BY["text->video"]),
+    ]
+    if "concepts" in run:  # an explorer's run has none
+        notes.append(
+            f"Last, one word alone as a concept: “{word}” and “background” go through the layers beside the prompt, "
+            "unseen by the video, and share out each patch by how like its attention output theirs is. Words of one "
+            "prompt would take patches from each other; one alone finds things, though not whose word it is."
+        )
+        word_maps.append(plots.word_map(run, word, over=clip, show=BY["concepts"]))
     return [
-        Section(
-            "Words and patches",
-            "First, of the attention that a patch pays to the prompt, the share of each word: the mean over steps, "
-            "layers and heads. Then the other way, what each word itself attends to in the middle layers and the last "
-            "steps: it finds objects, though not whose word it is.",
-            (plots.word_map(run, words, over=clip, show="share"), plots.word_map(run, words, over=clip)),
-        ),
+        Section("Words and patches", " ".join(notes), tuple(word_maps)),
         Section(
             "Which head looks at which frame",
             "In latent frames; the mean over the recorded steps. Bright diagonals stay in their own frame.",
@@ -94,9 +108,17 @@ def sections(generation: Generation, pipe: CogVideoXPipeline) -> list[Section]:
 
 
 def word_of_interest(pipe: CogVideoXPipeline, prompt: str) -> str:
-    """The word whose map the report plays: a shape, if the prompt has one."""
-    words = words_to_map(pipe, prompt)
-    return next((word for word in words if word.strip(".,") in SHAPES), words[0])
+    """The word whose map the report plays: a shape, if the prompt has one or has nothing that can be a concept."""
+    words = [word for word in words_to_map(pipe, prompt) if _can_be_concept(pipe, word)]
+    return next((word for word in words if word.strip(".,") in SHAPES), (words or SHAPES)[0])
+
+
+def _can_be_concept(pipe: CogVideoXPipeline, word: str) -> bool:
+    """Does the tokenizer know it, and can it be set against the background?"""
+    try:
+        return bool(text_slots(pipe.tokenizer, f"a {word}", _slots(pipe)).slots(word)) and word != "background"
+    except UnknownWord:
+        return False
 
 
 def estimate_report_seconds() -> float:

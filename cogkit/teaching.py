@@ -91,12 +91,16 @@ class Exercise:
     hints: tuple[str, ...]
     wrong: tuple[Callable, ...] = ()
 
-    def accepts(self, answer: Callable) -> bool:
+    def refusal(self, answer: Callable) -> str | None:
+        """Why the answer is wrong, None if it is right. Raises NotImplementedError if it is not written yet."""
         try:
             self.test(answer)
-        except CheckError:
-            return False
-        return True
+        except NotImplementedError:
+            raise
+        except CheckError as error:
+            return str(error)
+        except Exception as error:  # an answer may fail in any way, most often by returning nothing
+            return f"with your function the test ends in {type(error).__name__}: {error}"
 
 
 def exercise(task: Exercise) -> Callable[[Callable], Callable]:
@@ -107,13 +111,13 @@ def exercise(task: Exercise) -> Callable[[Callable], Callable]:
 
     def judge(answer: Callable) -> Callable:
         try:
-            task.test(answer)
+            refusal = task.refusal(answer)
         except NotImplementedError:
             print(f"○ {task.name}: not written yet, going on with the solution")
             return task.solution
-        except CheckError as error:
+        if refusal is not None:
             hints = "\n".join(f"hint {n}: {hint}" for n, hint in enumerate(task.hints, 1))
-            raise CheckError(f"{task.name}: not yet. {error}\n{hints}") from None
+            raise CheckError(f"{task.name}: not yet. {refusal}\n{hints}")
         print(f"✓ {task.name}: yours passes")
         return answer
 
@@ -124,11 +128,11 @@ def unproven(tasks: Iterable[Exercise]) -> list[str]:
     """What is wrong with exercises: solutions that their test refuses, wrong answers that it lets pass."""
     problems = []
     for task in tasks:
-        if not task.accepts(task.solution):
+        if task.refusal(task.solution) is not None:
             problems.append(f"{task.name}: the solution is refused")
         if not task.wrong:
             problems.append(f"{task.name}: no wrong answer is listed")
-        problems += [f"{task.name}: accepts {wrong.__name__}" for wrong in task.wrong if task.accepts(wrong)]
+        problems += [f"{task.name}: accepts {wrong.__name__}" for wrong in task.wrong if task.refusal(wrong) is None]
     return problems
 
 

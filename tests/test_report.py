@@ -26,8 +26,17 @@ def test_the_video_is_the_same_to_the_bit_whatever_the_report_looks_at(nano, gen
 def test_the_report_records_words_frames_gates_and_the_trajectory_in_one_run(generation):
     run = generation.run
     assert run["video->text"].word.values[:5].tolist() == ["red", "circle", "moving", "right", "gray"]
+    assert run["concepts"].word.values.tolist() == ["circle", "background"]
     assert run["frame->frame"].sizes["head"] == 4 and run["frame->frame"].step.values.tolist() == [0]
     assert {"adaln1.gate.video", "adaln2.gate.text", "trajectory"} <= set(list(run))
+
+
+def test_words_are_mapped_as_the_sentences_say(nano, generation):
+    pictures = report.sections(generation, nano)[0].pictures
+    scales = [picture.axes[-1].get_xlabel() for picture in pictures]
+    assert [scale.split(" ")[0] for scale in scales] == ["share", "paid", "share"] and "concepts" in scales[2]
+    assert "“circle”" in pictures[2].get_suptitle()
+    assert generation.run.word("circle").attrs["recipe"].startswith("concepts")  # what the page plays
 
 
 def test_every_section_has_pictures_with_a_sentence_and_a_table(nano, generation):
@@ -53,14 +62,17 @@ def test_the_page_holds_every_picture_its_alt_text_and_its_table(nano, generatio
         ("a small blue star on a striped background", ["small", "blue", "star", "striped", "background"], "star"),
         ("red", ["red"], "red"),
         ("on a", ["on", "a"], "on"),
+        ("background", ["background"], "circle"),
+        ("helicopter", ["<unk>"], "circle"),
     ],
 )
 def test_the_words_that_get_a_map_are_those_that_say_something(nano, prompt, mapped, played):
     assert report.words_to_map(nano, prompt) == mapped and report.word_of_interest(nano, prompt) == played
 
 
-def test_a_prompt_of_unknown_words_can_be_reported(nano, recwarn):
-    strange = Settings("helicopter zebra", frames=9, height=64, width=64, steps=2)
+@pytest.mark.parametrize("prompt", ["helicopter zebra", "background"])
+def test_a_prompt_of_unknown_words_or_of_nothing_can_be_reported(nano, recwarn, prompt):
+    strange = Settings(prompt, frames=9, height=64, width=64, steps=2)
     found = generate(nano, strange, *report.looks(nano, strange))
     assert np.isfinite(found.run.word(report.word_of_interest(nano, strange.prompt))).all()
 

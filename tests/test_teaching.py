@@ -71,6 +71,14 @@ def test_a_right_answer_is_used_and_a_wrong_one_gets_the_hints(capsys):
         exercise(TASK)(squared)
 
 
+@pytest.mark.parametrize(
+    ("answer", "problem"), [(lambda x: None, "got None, wanted 6"), (lambda x: x.shape, "AttributeError: 'int' object")]
+)
+def test_an_answer_that_returns_nothing_or_fails_gets_the_hints_too(answer, problem):
+    with pytest.raises(CheckError, match=f"(?s)double it: not yet. .*{problem}.*hint 1: add it to itself"):
+        exercise(TASK)(answer)
+
+
 def test_an_exercise_that_would_accept_a_wrong_answer_is_reported():
     lax = Exercise("lax", doubled, lambda f: check("two stays four", f(2), equals=4), (), wrong=(squared,))
     refusing = Exercise("refusing", doubled, lambda f: check("never", False), (), wrong=(squared,))

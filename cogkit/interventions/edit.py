@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from hashlib import sha1
 
 import torch
 from torch import Tensor
 
 from cogkit.interventions.editor import Editor, Intervention, InterventionError, Where, editable_points
+from cogkit.interventions.labels import UNTOLD, label_of
 from cogkit.recording.points import Point
 
 
@@ -16,10 +16,11 @@ class Edit(Intervention):
     patterns: tuple[str, ...]
     where: Where
     change: Callable[[Tensor], Tensor]
-    label: str  # says what `change` does
+    label: str | None  # says what `change` does
 
     def __str__(self) -> str:
-        return f"{self.label}({', '.join(filter(None, [*map(repr, self.patterns), str(self.where)]))})"
+        label = f"edit<{self.label or label_of(self.change) or UNTOLD}>"
+        return f"{label}({', '.join(filter(None, [*map(repr, self.patterns), str(self.where)]))})"
 
     def editor(self, pipe) -> "FunctionEditor":
         return FunctionEditor(pipe, editable_points(pipe, self.patterns, self.where), self)
@@ -55,13 +56,13 @@ def edit(
     branch: str = "both",
     heads="all",
     tokens=None,
+    label: str | None = None,
 ) -> Edit:
     """Put `change(value)` in the place of the value at the hook points, where `steps`, ... and `tokens` say.
 
     `change` gets the whole value, batch rows first: (row, token, channel) of a stream, (row, head, token, channel) at
     attn.q, k, v and z with text before video, (row, channel) of AdaLN, (sample, frame, channel, y, x) of the sampler.
-    Rows run branch by branch, "uncond" before "cond". It must not write into it.
+    Rows run branch by branch, "uncond" before "cond". It must not write into it. `label` is what a sweep's log calls
+    `change`: by default, a number that follows from its code and from the numbers and arrays that it uses.
     """
-    code = getattr(change, "__code__", None)  # so that two lambdas are told apart
-    mark = sha1(code.co_code + repr(code.co_consts).encode()).hexdigest()[:8] if code else type(change).__name__
-    return Edit(patterns, Where(steps, branch, heads, tokens), change, f"edit<{mark}>")
+    return Edit(patterns, Where(steps, branch, heads, tokens), change, label)

@@ -88,4 +88,7 @@ class Source:
                 f"{kind!r} was recorded with the shape {values.shape}, here it is {tuple(like.shape[1:])}; "
                 "record a run of the same size"
             )
+        if np.isnan(values).any():
+            what = f"{kind!r} is NaN at step {int(array.step)} of that run, which was cut short before, or went wrong"
+            raise InterventionError(f"{what}; choose other steps or another run")
         return torch.from_numpy(np.ascontiguousarray(values)).reshape(like.shape[1:]).to(like)

@@ -13,7 +13,9 @@ from cogkit.clips import to_frames
 from cogkit.interventions.editor import Intervention, InterventionError
 from cogkit.interventions.effects import LEAST_SEEDS, PLAIN, EffectError, Effects, read_effects, read_rows
 from cogkit.interventions.intervene import intervene
+from cogkit.interventions.labels import UNTOLD
 from cogkit.jsonl import add_line
+from cogkit.recording.weights import fingerprint
 
 Settings = Mapping[str, object]
 
@@ -51,8 +53,8 @@ def sweep(
 
     Each result is appended to `log` (JSON lines) at once; the same call goes on where a stopped one was. Seeds are the
     outer loop, so a log cut short compares all interventions. A metric that was changed needs a new log.
-    Raises EffectError for fewer than three seeds and for a log of other settings or interventions; what
-    `intervene` raises.
+    Raises EffectError for fewer than three seeds, for several clips a seed and for a log of other settings,
+    interventions or weights; InterventionError for an edit that needs a label; what `intervene` raises.
     """
     seeds, log = list(dict.fromkeys(int(seed) for seed in seeds)), Path(log)
     if len(seeds) < LEAST_SEEDS:
@@ -63,8 +65,15 @@ def sweep(
     calls = {seed: dict(settings(seed) if callable(settings) else settings) for seed in seeds}
     edits = {PLAIN: (), **edits}
     labels = {name: "; ".join(map(str, one)) for name, one in edits.items()}
+    for name, label in labels.items():
+        if f"edit<{UNTOLD}>" in label:
+            why = "runs a function that holds more than numbers, arrays and functions: a log cannot tell it from others"
+            raise InterventionError(f"{name!r} {why}; name it: edit(..., label='...')")
+    weights = fingerprint(pipe)
     wanted = {(name, seed): (labels[name], _digest(calls[seed])) for seed in seeds for name in edits}
     for row in read_rows(log):
+        if row.get("weights") != weights:
+            raise EffectError(f"{log} has rows of other weights ({row.get('weights')}, not {weights}); give a new file")
         key = row["intervention"], row["seed"]
         if wanted.get(key, (row["what"], row["settings"])) != (row["what"], row["settings"]):
             raise EffectError(f"{log} has {key[0]!r} at seed {key[1]} with other settings; give a new file")
@@ -80,7 +89,7 @@ def sweep(
                 found = _numbers(metric(Trial(name, seed, calls[seed], frames, plain)))
                 what, digest = wanted[name, seed]
                 row = {"intervention": name, "seed": seed, "metrics": found, "what": what, "settings": digest}
-                add_line(log, row)
+                add_line(log, row | {"weights": weights})
                 bar.update()
     return read_effects(log)
 
@@ -90,6 +99,8 @@ def _generate(pipe, edits: Sequence[Intervention], settings: Settings, seed: int
     with intervene(pipe, *edits):
         call = {"output_type": "pt"} | dict(settings)
         video = pipe(**call, generator=torch.Generator().manual_seed(seed)).frames
+    if len(video) != 1:
+        raise EffectError(f"these settings give {len(video)} clips at seed {seed}; a sweep judges one: give one prompt")
     return to_frames(video.transpose(1, 2) * 2 - 1)[0] if call["output_type"] == "pt" else video[0]
 
 

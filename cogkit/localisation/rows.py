@@ -1,6 +1,5 @@
 """Rows of scores in a file of JSON lines: each is kept as soon as it is there, and belongs to one set of weights."""
 
-import hashlib
 from pathlib import Path
 
 from cogkit.jsonl import read_lines
@@ -16,12 +15,3 @@ def read_rows(path: Path, weights: str) -> list[dict]:
     if strange := {row["weights"] for row in rows.values()} - {weights}:
         raise RowsError(f"{path} has rows of other weights ({', '.join(strange)}, not {weights}); name another file")
     return list(rows.values())
-
-
-def fingerprint(pipe) -> str:
-    """Tells one set of weights from another."""
-    found = hashlib.sha256()
-    for part in (pipe.transformer, pipe.text_encoder, pipe.vae):
-        for parameter in part.parameters():
-            found.update(parameter.detach().float().cpu().numpy().tobytes())
-    return found.hexdigest()[:12]

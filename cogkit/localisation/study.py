@@ -16,12 +16,13 @@ from cogkit.localisation.faithfulness import faithfulness
 from cogkit.localisation.measures import auc
 from cogkit.localisation.noised import noise_levels, showing
 from cogkit.localisation.regions import token_region
-from cogkit.localisation.rows import fingerprint, read_rows
+from cogkit.localisation.rows import read_rows
 from cogkit.localisation.scoring import MEASURES, SCALES, candidates, maps_of, scores, single_calls
 from cogkit.recording.concepts import concepts
 from cogkit.recording.recipes import PREFERRED, Recipe
 from cogkit.recording.record import record
 from cogkit.recording.selectors import maps
+from cogkit.recording.weights import fingerprint
 from cogkit.shapes import Latents
 from cogkit.world.captions import canonical
 from cogkit.world.judge import read_video, segment

@@ -9,6 +9,7 @@ from 0 to 1, or what a pipeline returned. Errors are PlotError, a ValueError tha
 
     filmstrips(clips, title="", columns=9)                          a clip, or clips by name, as rows of frames
     word_map(run, words, over=None, *, columns=7, **recipe)         words over the clip; recipe goes to run.word
+    word_map(..., region=inside, score=auc)                         with an outline, and how well each map finds it
     word_video(run, word, over, **recipe)                           frames, for write_clip or a player
     head_atlas(run)                                                 every head: frame to frame, own frame, text
     frame_matrix(run, layers=None, heads=None)                      frame to frame, by layer

@@ -8,7 +8,7 @@ from jaxtyping import Num, UInt8
 from matplotlib.axes import Axes
 
 from cogkit.plots.figure import AMOUNT, WIDTH, Picture, PlotError
-from cogkit.shapes import pixel_frames
+from cogkit.shapes import TEMPORAL, latent_frames
 
 Clip = UInt8[np.ndarray, "F H W 3"]
 LABELS = 1.25  # inches, for the rows' names at the left
@@ -57,14 +57,15 @@ def even(count: int, most: int) -> list[int]:
     return np.unique(np.linspace(0, count - 1, min(most, count)).round().astype(int)).tolist()
 
 
-def spans(frames: int, latent_frames: int) -> list[range]:
-    """Which pixel frames each latent frame stands for: frame 0 alone, then four each.
+def spans(frames: int, count: int) -> list[range]:
+    """Which pixel frames each of `count` latent frames stands for: frame 0 alone, then four each.
 
-    Where patches fold latent frames together (CogVideoX 1.5), as even a cut as can be.
+    Where patches fold latent frames together (CogVideoX 1.5), as many times four. The pipeline pads in front to fill
+    the first fold, and drops that before the decoder: counting is from the end. What is all padding stands at frame 0.
     """
-    if frames == pixel_frames(latent_frames):
-        return [range(1), *(range(4 * k - 3, 4 * k + 1) for k in range(1, latent_frames))]
-    return [range(part[0], part[-1] + 1) for part in np.array_split(np.arange(frames), latent_frames) if len(part)]
+    length = TEMPORAL * -(-latent_frames(frames) // count)
+    ends = [frames - length * after for after in reversed(range(count))]
+    return [range(max(0, end - length), max(1, end)) for end in ends]
 
 
 def span_name(span: range) -> str:

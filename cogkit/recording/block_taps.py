@@ -54,7 +54,6 @@ def tap_block(board, layer: int, block: torch.nn.Module, kinds: frozenset[str]) 
 class BlockTaps:
     def __init__(self, board, layer: int):
         self.board, self.layer = board, layer
-        self.modes: list[AttentionTap] = []
         self.gates: dict[tuple[int, str], torch.Tensor] = {}  # (norm, stream)
         self.moved = [None, None]  # what edits inside of the block added to the residual (video, text)
 
@@ -82,12 +81,11 @@ class BlockTaps:
 
     def attention_begins(self, module, args):
         self.moved = [None, None]
-        self.modes.append(AttentionTap(self.board, self.layer))
-        self.modes[-1].__enter__()
+        self.board.modes.append(AttentionTap(self.board, self.layer))
+        self.board.modes[-1].__enter__()
 
     def attention_ends(self, module, args, out):
-        if self.modes:  # not when the hook before it was the one that failed
-            self.modes.pop().__exit__(None, None, None)
+        self.board.leave_attention()
 
     def attention_out(self, module, args, out):
         new = self.pair("attn_out", *out)
@@ -123,6 +121,7 @@ class BlockTaps:
 
     def block_ends(self, module, args, out):
         now = self.shifted(out)
+        self.moved = [None, None]  # of this step: in the next one a cache may skip the block, and end it all the same
         new = self.pair("resid_post", *now)
         return new or (None if now[0] is out[0] and now[1] is out[1] else now)
 

@@ -7,6 +7,7 @@ After ConceptAttention (Helbling et al., 2025), which attends with the whole seq
 of the concepts are computed, on the keys and values that the block has made anyway.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cogkit.recording.layout import Anatomy, Layout
-from cogkit.recording.map_recorder import MapRecorder
+from cogkit.recording.map_recorder import MapRecorder, scratch
 from cogkit.recording.pattern import Pattern
 from cogkit.recording.selectors import MB, SelectorError
 from cogkit.recording.tokens import text_slots
@@ -54,13 +55,15 @@ def concepts(
     heads="mean",
     branch: str = "cond",
     dtype: str = "float32",
+    chunk: int = 64 * MB,
     name: str = "concepts",
 ) -> Concepts:
     """Record concept rows of `words`, which need not be in the prompt, against each other and a `background`.
 
     Words share every patch among them: where "blue" is, "star" gets what is left. To find a thing, give its noun alone.
     `template` is the sentence in which T5 reads each word. `keys`: do concepts attend to concepts, or to video alone?
-    The rest as in `maps`. Cost: a few tokens more in every block, far below a percent at real sizes.
+    The rest as in `maps`. Cost: a few tokens more in every block up to the last recorded one, far below a percent at
+    real sizes; the text encoder reads each word once a run, which the plan does not count.
     """
     words = tuple(dict.fromkeys((*words, background)))
     if len(words) < 2:
@@ -68,12 +71,12 @@ def concepts(
     if template.count("{}") != 1:
         raise SelectorError(f"template={template!r} must have one {{}}, where the word goes")
     heads = heads if isinstance(heads, str | int) else tuple(heads)
-    return Concepts(words, template, keys, layers, steps, heads, branch, dtype, 64 * MB, name)
+    return Concepts(words, template, keys, layers, steps, heads, branch, dtype, chunk, name)
 
 
 @torch.no_grad()
 def embed_concepts(pipe, selector: Concepts, slots: int) -> Float[Tensor, "concept width"]:
-    """The text stream's first state of each concept: the mean over its pieces in T5's output, through `text_proj`."""
+    """T5's output for each concept: the mean over its pieces, in its sentence."""
     if pipe.text_encoder is None:
         raise RecordError("concepts are read by the text encoder, and this pipeline has none")
     device, found = pipe._execution_device, []
@@ -81,7 +84,7 @@ def embed_concepts(pipe, selector: Concepts, slots: int) -> Float[Tensor, "conce
         sentence = text_slots(pipe.tokenizer, selector.template.format(word), slots)
         states = pipe.text_encoder(torch.tensor([sentence.ids], device=device))[0]
         found.append(states[0, sentence.slots(word)].mean(0))
-    return pipe.transformer.patch_embed.text_proj(torch.stack(found).to(pipe.transformer.dtype))
+    return torch.stack(found)
 
 
 class ConceptRows(MapRecorder):
@@ -97,39 +100,45 @@ class ConceptRows(MapRecorder):
         self.done: int | None = None  # the last block whose attention the concepts went through in this step
         self.slabs = [self.slab("out", axes, labels), self.slab("qk", axes, labels)]
         self.slabs[0].notes["pieces"] = [[1] * count for _ in self.rows]
+        self.own = count if selector.keys else 0  # keys that are concepts
         through = len(self.steps) * len(self.rows) * (max(self.layers) + 1)  # blocks that the concepts pass
-        rows = count * (24 * anatomy.width**2 + 4 * (layout.video + count) * anatomy.width)
-        self.work = through * rows + self.calls * 4 * count * layout.video * anatomy.width
-        self.scratch = 4 * anatomy.heads * layout.video * (3 * count + 3 * anatomy.head_width)
+        block = 24 * anatomy.width**2 + 4 * (layout.video + self.own) * anatomy.width
+        self.work = count * (through * block + self.calls * 2 * layout.video * anatomy.width)
+        self.answer = 2, len(self.rows), 1 if self.mean else len(self.heads), count, layout.video
+        width = layout.video * (3 * count + anatomy.head_width)  # scores, weights, product; one of keys, values, z
+        size = max(1, selector.chunk // (4 * width))
+        self.blocks = [slice(first, first + size) for first in range(0, anatomy.heads, size)]
+        self.scratch = 4 * math.prod(self.answer) + scratch(selector.chunk, width, anatomy.heads)
 
     def meet(self, pipe) -> None:
         self.transformer = pipe.transformer
-        self.first = embed_concepts(pipe, self.selector, self.layout.text)
+        self.states = embed_concepts(pipe, self.selector, self.layout.text)
 
     def wants(self, kind: str, layer: int | None, step: int) -> bool:
         return kind in self.kinds and step in self.steps and layer <= max(self.layers)
 
     @torch.no_grad()
     def read(self, kind: str, layer: int | None, value, step: int) -> Iterator:
+        block = self.transformer.transformer_blocks[layer]
         if kind != "attn.pattern":
             self.modulation[kind] = value[self.rows][:, None]
             if kind == LAST and self.done == layer:
-                self.feed_forward(self.transformer.transformer_blocks[layer])
+                self.feed_forward(block)
             return
-        if layer == 0:
-            self.stream, self.done = self.first.to(value.q.device).expand(len(self.rows), -1, -1), -1
+        if layer == 0:  # not earlier: offloaded weights come with the transformer's forward
+            first = self.transformer.patch_embed.text_proj(self.states.to(value.q))
+            self.stream, self.done = first.expand(len(self.rows), -1, -1), -1
         if self.done != layer - 1:  # a cache skipped a block: from here on the concepts' states are not known
             return
         self.done = layer
-        out, qk = self.attend(self.transformer.transformer_blocks[layer], value)
-        if layer in self.layers:
-            for slab, found in zip(self.slabs, (out, qk), strict=True):
-                found = torch.stack([each.mean(0) if self.mean else each[self.heads] for each in found])
-                found = found.mT.unflatten(0, (len(self.branches), self.layout.samples))
-                yield slab, found.reshape(*found.shape[:-2], *slab.shape[-4:])
+        answers = value.q.new_zeros(self.answer, dtype=torch.float32) if layer in self.layers else None
+        self.attend(block, value, answers)
+        if answers is not None:
+            for slab, answer in zip(self.slabs, answers, strict=True):
+                yield slab, answer.mT.reshape(len(self.branches), self.layout.samples, *slab.shape[4:])
 
-    def attend(self, block, pattern: Pattern) -> tuple[list[Tensor], list[Tensor]]:
-        """Each row's <output, output> and <query, key>, (head, concept, video); moves the concepts one sub-layer on."""
+    def attend(self, block, pattern: Pattern, answers: Float[Tensor, "2 row kept concept video"] | None) -> None:
+        """Moves the concepts one sub-layer on; <output, output> and <query, key> go into `answers`."""
         attn, text = block.attn1, self.layout.text
         normed = self.modulated(block.norm1.norm, 1)
         q, k, v = (
@@ -138,21 +147,33 @@ class ConceptRows(MapRecorder):
         )
         if getattr(attn, "norm_q", None) is not None:
             q, k = attn.norm_q(q), attn.norm_k(k)
-        outs, products, states = [], [], []
-        for row, queries, own_keys, own_values in zip(self.rows, q.float(), k.float(), v.float(), strict=True):
-            keys, values, z = (part[row, :, text:].float() for part in (pattern.k, pattern.v, pattern.z))
-            to_video, to_own = queries @ keys.mT * pattern.scale, queries @ own_keys.mT * pattern.scale
-            scores = torch.cat([to_own, to_video], -1) if self.selector.keys else to_video
-            attended = torch.cat([own_values, values], 1) if self.selector.keys else values
-            state = scores.softmax(-1) @ attended
-            outs.append(state @ z.mT * (self.anatomy.heads / self.anatomy.width**0.5))
-            products.append(to_video)
-            states.append(rearrange(state, "head n d -> n (head d)"))
-        told = torch.stack(states).to(normed.dtype)
+        q, k, v = q.float() * pattern.scale, k[..., : self.own, :].float(), v[..., : self.own, :].float()
+        states = torch.empty_like(q)
+        for number, row in enumerate(self.rows):
+            for heads in self.blocks:
+                keys, values, z = (part[row, heads, text:] for part in (pattern.k, pattern.v, pattern.z))
+                own, queries = (number, heads), q[number, heads]
+                scores = torch.cat([queries @ k[own].mT, queries @ keys.float().mT], -1)
+                weights = scores.softmax(-1)
+                state = weights[..., : self.own] @ v[own] + weights[..., self.own :] @ values.float()
+                states[own] = state
+                if answers is not None:
+                    out = state * (self.anatomy.heads / self.anatomy.width**0.5) @ z.float().mT
+                    self.keep(answers[0, number], out, heads.start)
+                    self.keep(answers[1, number], scores[..., self.own :], heads.start)
+        told = rearrange(states, "row head n d -> row n (head d)").to(normed.dtype)
         for layer in attn.to_out:
             told = layer(told)
         self.stream = self.stream + self.modulation["adaln1.gate.text"] * told
-        return outs, products
+
+    def keep(self, answer: Float[Tensor, "kept concept video"], some: Float[Tensor, "head concept video"], first: int):
+        """Put what some heads, from the `first` on, say to what the others said."""
+        if self.mean:
+            answer += some.sum(0) / self.anatomy.heads
+            return
+        for place, head in enumerate(self.heads):
+            if first <= head < first + len(some):
+                answer[place] = some[head - first]
 
     def feed_forward(self, block) -> None:
         told = self.modulated(block.norm2.norm, 2)

@@ -28,7 +28,7 @@ class FrameToFrame(MapRecorder):
         ]
         passes = -(-(layout.frames + len(GROUPS)) // anatomy.head_width)
         self.work = 4 * self.calls * len(self.heads) * passes * layout.tokens**2 * anatomy.head_width
-        self.width = layout.tokens * (anatomy.head_width + 2 * (layout.frames + len(GROUPS)))
+        self.width = layout.tokens * (3 * anatomy.head_width + 2 * (layout.frames + len(GROUPS)))  # q and k in fp32 too
         indicators = 4 * layout.tokens * anatomy.head_width
         self.scratch = indicators + scratch(selector.chunk, self.width, anatomy.heads)
 

@@ -54,6 +54,12 @@ class Pattern:
         for first in range(0, self.q.shape[1], size):
             yield slice(first, min(first + size, self.q.shape[1]))
 
+    def query_blocks(self, heads: slice, width: int) -> Iterator[slice]:
+        """Queries in blocks of which `width` fp32 numbers a query and head fit into the chunk."""
+        tokens, size = self.q.shape[2], max(1, self.chunk // (4 * width * (heads.stop - heads.start)))
+        for first in range(0, tokens, size):
+            yield slice(first, min(first + size, tokens))
+
     def columns(self, b: int, heads: slice, queries, columns) -> Float[Tensor, "head Q C"]:
         """P of chosen key columns for chosen queries (slices or index tensors)."""
         raw = self._raw(b, heads, queries, columns)
@@ -74,20 +80,24 @@ class Pattern:
         return self.columns(b, heads, queries, slice(None))
 
     def group_mass(self, b: int, heads: slice, groups: Float[Tensor, "S group"]) -> Float[Tensor, "head S group"]:
-        """P @ groups for all queries, by a second fused call whose values are the group indicators."""
+        """P @ groups for all queries, by a second fused call whose values are the group indicators.
+
+        In fp32 also where the model is not: a sum over many keys would be rounded to its three digits.
+        """
         d, found = self.v.shape[-1], []
-        q, k = self.q[b : b + 1, heads], self.k[b : b + 1, heads]
+        q, k = self.q[b : b + 1, heads].float(), self.k[b : b + 1, heads].float()
         for part in groups.split(d, dim=1):
-            values = F.pad(part, (0, d - part.shape[1])).to(q.dtype).expand(1, q.shape[1], -1, -1)
+            values = F.pad(part, (0, d - part.shape[1])).expand(1, q.shape[1], -1, -1)
             mass = F.scaled_dot_product_attention(q, k, values, scale=self.scale)
-            found.append(mass[0, ..., : part.shape[1]].float())
+            found.append(mass[0, ..., : part.shape[1]])
         mass = torch.cat(found, -1)
         columns = self._edited_columns(b)
         if columns is not None:
-            raw = self._raw(b, heads, slice(None), columns, lse=self._kernel_lse)
-            extra = raw * (self._weights(b, heads, slice(None), columns) - 1)
             shrink = (self._kernel_lse[b, heads] - self.lse[b, heads]).exp()[..., None]
-            mass = (mass + extra @ groups[columns]) * shrink
+            for some in self.query_blocks(heads, 4 * len(columns)):
+                raw = self._raw(b, heads, some, columns, lse=self._kernel_lse)
+                extra = raw * (self._weights(b, heads, some, columns) - 1)
+                mass[:, some] = (mass[:, some] + extra @ groups[columns]) * shrink[:, some]
             for head, row in (shrink[..., 0] > 1 / SMALL).nonzero().tolist():
                 one = slice(heads.start + head, heads.start + head + 1)
                 mass[head, row] = self.rows(b, one, slice(row, row + 1))[0, 0] @ groups
@@ -104,17 +114,21 @@ class Pattern:
             if columns is None:
                 continue
             for heads in self.head_blocks(self.q.shape[2] * 4 * len(columns)):
-                raw = self._raw(b, heads, slice(None), columns)
-                renormalised = self._weights(b, heads, slice(None), columns, only_renormalised=True)
-                share = 1 + (raw * (renormalised - 1)).sum(-1)
-                weights = self._weights(b, heads, slice(None), columns)
-                moved = z[b, heads].float() + (raw * (weights - 1)) @ self.v[b, heads][:, columns].float()
-                self.z[b, heads] = (moved / share[..., None]).to(z.dtype)
-                self.lse[b, heads] += share.clamp(min=SMALL).log()
-                for head in range(heads.start, heads.stop):
-                    rows = (share[head - heads.start] < SMALL).nonzero()[:, 0]
-                    for part in rows.split(max(1, self.chunk // (16 * self.q.shape[2]))):
-                        self._anew(b, slice(head, head + 1), part)
+                for some in self.query_blocks(heads, 4 * len(columns)):
+                    self._correct(b, heads, some, columns, z[b, heads, some].float())
+
+    def _correct(self, b: int, heads: slice, some: slice, columns: Tensor, z: Float[Tensor, "head Q d"]) -> None:
+        """Put the edited z and LSE of some queries in the place of the kernel's."""
+        raw = self._raw(b, heads, some, columns)
+        renormalised = self._weights(b, heads, some, columns, only_renormalised=True)
+        share = 1 + (raw * (renormalised - 1)).sum(-1)
+        moved = z + (raw * (self._weights(b, heads, some, columns) - 1)) @ self.v[b, heads][:, columns].float()
+        self.z[b, heads, some] = (moved / share[..., None]).to(self.z.dtype)
+        self.lse[b, heads, some] += share.clamp(min=SMALL).log()
+        for head in range(heads.start, heads.stop):
+            rows = some.start + (share[head - heads.start] < SMALL).nonzero()[:, 0]
+            for part in rows.split(max(1, self.chunk // (16 * self.q.shape[2]))):
+                self._anew(b, slice(head, head + 1), part)
 
     def _anew(self, b: int, head: slice, rows: Tensor) -> None:
         """Sum these rows over their keys again: next to nothing of their mass was left to subtract from."""

@@ -65,7 +65,12 @@ def make_plan(selectors: Sequence, layout: Layout, sizes: Anatomy, to_disk: bool
         parts = selector.bind(layout, sizes)
         blocks += [slab.block_bytes for part in parts for slab in part.slabs]
         work = sum(part.work for part in parts)
-        calls = {(s, layer) for p in parts if "attn.pattern" in p.kinds for s in p.steps for layer in p.layers} - asked
+        calls = {
+            (step, layer)
+            for step in range(layout.steps)
+            for layer in range(sizes.layers)
+            if any(part.wants("attn.pattern", layer, step) for part in parts)
+        } - asked
         asked |= calls
         if not fused_lse:  # a second pass over the scores of every batch row
             rows = layout.samples * len(layout.branches)
@@ -92,23 +97,40 @@ def planned_layout(pipe, selectors: Sequence, args: tuple, call: dict) -> Layout
     given = inspect.signature(type(pipe).__call__).bind_partial(pipe, *args, **call)
     given.apply_defaults()
     given, config = given.arguments, pipe.transformer.config
-    space, time = pipe.vae_scale_factor_spatial, pipe.vae_scale_factor_temporal
-    height = (given.get("height") or config.sample_height * space) // space
-    width = (given.get("width") or config.sample_width * space) // space
-    frames = ((given.get("num_frames") or config.sample_frames) - 1) // time + 1
-    fold = getattr(config, "patch_size_t", None) or 1
-    frames = -(-frames // fold) * fold
-    text, prompt = given.get("max_sequence_length", 226), given.get("prompt")
+    frames, height, width = latent_sizes(pipe, given)
+    prompt, states = given.get("prompt"), given.get("prompt_embeds")
     if prompt is None:  # the words' own pieces, as if they were the prompt
         words = {word for selector in selectors for word in getattr(selector, "words", None) or ()}
         prompt = " ".join(sorted(word.partition("#")[0] for word in words)) or None
     prompts = [prompt] if isinstance(prompt, str) else prompt or []
+    samples, text = len(prompts) or 1, given.get("max_sequence_length", 226)
+    if states is not None:
+        samples, text = states.shape[:2]
+        prompts = prompts * samples if len(prompts) == 1 else prompts
     slots = tuple(text_slots(pipe.tokenizer, each, text) for each in prompts)
     steps = len(given.get("timesteps") or ()) or given["num_inference_steps"]
+    steps = min(int(steps * given.get("strength", 1)), steps)  # video to video begins in the middle
     branches = ("uncond", "cond") if given["guidance_scale"] > 1 else ("cond",)
-    latents = (frames, config.out_channels, height, width)
-    grid = patch_grid(config, frames, height, width)
-    return Layout(max(1, len(slots)), branches, text, *grid, latents, tuple(range(steps)), slots, slots)
+    grid, latents = patch_grid(config, frames, height, width), (frames, config.out_channels, height, width)
+    return Layout(samples, branches, text, *grid, latents, tuple(range(steps)), slots, slots)
+
+
+def latent_sizes(pipe, given: dict) -> tuple[int, int, int]:
+    """Latent frames, y and x: of the latents that the pipeline is given, else of the video, else of the sizes."""
+    if given.get("latents") is not None:
+        frames, _, height, width = given["latents"].shape[1:]
+        return frames, height, width
+    config, space = pipe.transformer.config, pipe.vae_scale_factor_spatial
+    videos = [given[name] for name in ("video", "control_video") if given.get(name) is not None]
+    if videos:
+        batch = isinstance(videos[0][0], list) or getattr(videos[0][0], "ndim", 3) == 4
+        frames = len(videos[0][0] if batch else videos[0])
+    else:
+        frames = given.get("num_frames") or config.sample_frames
+    frames, fold = (frames - 1) // pipe.vae_scale_factor_temporal + 1, getattr(config, "patch_size_t", None) or 1
+    height = (given.get("height") or config.sample_height * space) // space
+    width = (given.get("width") or config.sample_width * space) // space
+    return -(-frames // fold) * fold, height, width
 
 
 def check_budget(selectors: Sequence, layout: Layout, sizes: Anatomy, to_disk: bool, budget: str | int | None) -> Plan:

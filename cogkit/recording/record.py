@@ -148,7 +148,7 @@ class Recording(Visitor):
 
     def step_done(self, step: int, attended: set[int]) -> None:
         """Flag what was computed in this step: fired, and with the attention of its layer not taken from a cache."""
-        self._attended = self._attended or bool(attended)
+        self._attended, self._came = self._attended or bool(attended), step + 1
         for number, part in enumerate(self.parts):
             layers = {layer for s, layer in self.fired[number] if s == step and layer is not None}
             seen = sorted(layers & attended if self._attended else layers)
@@ -162,7 +162,7 @@ class Recording(Visitor):
         self.notes["guidance"].append(guidance)
         self.store.note(guidance=list(self.notes["guidance"]))
 
-    missing = _attended = False
+    missing, _attended, _came = False, False, 0  # _came: steps
     _run: Run | None = None
 
     def close(self) -> None:
@@ -183,6 +183,9 @@ class Recording(Visitor):
                 )
         if self.missing:
             warnings.warn("some steps were not computed; `measured` says which", CachedSteps, stacklevel=4)
+        if any(step >= self._came for part in self.parts for step in part.steps):
+            ended = f"the run ended after {self._came} of {self.layout.steps} steps; what was not computed is NaN"
+            warnings.warn(ended, CachedSteps, stacklevel=4)
 
 
 def _kinds(selector, layers: int) -> frozenset[str]:

@@ -11,6 +11,7 @@ from cogkit.recording.points import SAMPLER, UnknownPoint, choose
 from cogkit.recording.tokens import TextSlots, UnknownWord
 
 MB = 2**20
+DTYPES = ("float16", "float32", "float64")
 RELATIONS = {"video->text": VideoToText, "text->video": Rows, "video->video": Rows, "frame->frame": FrameToFrame}
 
 
@@ -52,7 +53,7 @@ class Maps:
         """Raises UnknownWord if no prompt has one of the words, SelectorError if there are words but no prompt."""
         if self.words and not prompts:
             raise SelectorError(
-                "the pipeline got embeddings, so words have no slots; give the text: record(prompt=...)"
+                "the pipeline got embeddings, so words have no slots; give the text of each: record(prompt=...)"
             )
         for word in self.words or ():
             refused = [_refusal(slots, word) for slots in prompts]
@@ -122,7 +123,8 @@ def maps(
     heads = ("each" if relation == "frame->frame" else "mean") if heads is None else heads
     if not isinstance(heads, str | int):
         heads = tuple(heads)
-    words = None if words is None else tuple(words)
+    words = None if words is None else tuple(dict.fromkeys(words))
+    check_dtype(dtype)
     return Maps(relation, words, queries, layers, steps, heads, branch, dtype, chunk, name or relation)
 
 
@@ -134,7 +136,14 @@ def acts(*patterns: str, steps="all", branch: str = "cond", dtype: str = "float3
     """
     if not patterns:
         raise SelectorError("acts() chooses nothing; give a pattern such as 'blocks.*.resid_post.video'")
+    check_dtype(dtype)
     return Acts(patterns, steps, branch, dtype)
+
+
+def check_dtype(dtype: str) -> None:
+    """Raises SelectorError for what a recording's arrays cannot be of."""
+    if dtype not in DTYPES:
+        raise SelectorError(f"dtype={dtype!r}: what is recorded is kept in numpy; give {', '.join(map(repr, DTYPES))}")
 
 
 def trajectory(latents: bool = True, x0: bool = True, model_output: bool = False, steps="all") -> Trajectory:

@@ -70,6 +70,7 @@ class ZarrStore:
         self._thread.start()
 
     def write(self, slab: Slab, place: tuple, block: np.ndarray) -> None:
+        block = block.copy()  # of a tensor that the model may write into before it is on the disk
         self._put(lambda: self.arrays[slab.group, slab.name].__setitem__(place, block))
 
     def note(self, **more) -> None:

@@ -5,7 +5,6 @@ objects, and a torch function mode that is on only inside of an `attn1` and sees
 when the last visitor leaves. Editors come before readers, whoever entered first: a recording sees what was edited.
 """
 
-import functools
 import inspect
 import weakref
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ import torch
 from cogkit.recording.block_taps import joined, refuse_compiled, tap_block, wrap
 from cogkit.recording.layout import Layout, patch_grid
 from cogkit.recording.points import SAMPLER, VAE
-from cogkit.recording.tokens import text_slots
+from cogkit.recording.tokens import TextSlots, text_slots
 from cogkit.recording.vae_taps import tap_vae
 from cogkit.recording.visitor import RecordError, Visitor
 
@@ -33,7 +32,8 @@ def visiting(pipe, *visitors: Visitor, prompt: str | list[str] | None = None):
     try:
         board.enter(visitors)
         if prompt is not None:
-            board.prompted([prompt] if isinstance(prompt, str) else list(prompt), None, None)
+            board.told = prompt
+            board.prompted(None, None, None)
         yield board
     finally:
         board.leave(visitors)
@@ -46,7 +46,8 @@ class Board:
         refuse_compiled(pipe.transformer)
         self.pipe, self.transformer, self.visitors, self._undo = pipe, pipe.transformer, [], []
         self.layout: Layout | None = None
-        self.step, self.guided, self.texts = -1, None, ((), ())
+        self.step, self.guided, self.modes = -1, None, []  # modes: the AttentionTap, while attention runs
+        self.told, self.texts = [], ([], [])  # the text of embeddings; prompts and negative prompts of this run
         self.early: list[tuple] = []  # what the VAE said before the first step
         self.attended: set[int] = set()  # layers whose attention ran in this step
         self.latents: torch.Tensor | None = None  # what an editor put in their place, until the sampler's step
@@ -62,7 +63,12 @@ class Board:
         if self.visitors:
             self._attach()
 
+    def leave_attention(self) -> None:
+        while self.modes:
+            self.modes.pop().__exit__(None, None, None)
+
     def _detach(self) -> None:
+        self.leave_attention()  # whoever stops a cell stops it there, and torch ends no hook for a KeyboardInterrupt
         while self._undo:
             self._undo.pop()()
 
@@ -111,16 +117,17 @@ class Board:
 
     def prompted(self, prompt, negative, slots) -> None:
         """A new run begins."""
+        self.leave_attention()
         self.step, self.layout, self.early = -1, None, []
-        slots = slots or self.pipe.transformer.config.max_text_seq_length
-        if prompt is not None:
-            prompts = [prompt] if isinstance(prompt, str) else prompt
-            negative = negative or ""
-            negatives = [negative] * len(prompts) if isinstance(negative, str) else negative
-            lay = functools.partial(text_slots, self.pipe.tokenizer, length=slots)
-            self.texts = tuple(tuple(lay(prompt=text) for text in texts) for texts in (prompts, negatives))
+        prompt, negative = self.told if prompt is None else prompt, negative or ""
+        prompts = [prompt] if isinstance(prompt, str) else prompt
+        self.texts = prompts, [negative] * len(prompts) if isinstance(negative, str) else negative
+        laid_out = self._laid_out(slots or self.pipe.transformer.config.max_text_seq_length)
         for visitor in self.visitors:
-            visitor.prompted(*self.texts)
+            visitor.prompted(*laid_out)
+
+    def _laid_out(self, slots: int) -> tuple[tuple[TextSlots, ...], ...]:
+        return tuple(tuple(text_slots(self.pipe.tokenizer, text, slots) for text in texts) for texts in self.texts)
 
     def _step_begins(self, transformer, args, kwargs):
         names = ("hidden_states", "encoder_hidden_states", "timestep")
@@ -163,8 +170,7 @@ class Board:
         config = self.pipe.transformer.config
         grid, latents = patch_grid(config, frames, height, width), (frames, config.out_channels, height, width)
         text, samples = given["encoder_hidden_states"].shape[1], batch // len(branches)
-        fits = all(len(slots.ids) == text for slots in self.texts[0]) and len(self.texts[0]) == samples
-        texts = self.texts if fits else ((), ())
+        texts = self._laid_out(text) if len(self.texts[0]) == samples else ((), ())
         return Layout(samples, branches, text, *grid, latents, tuple(timesteps), *texts)
 
     def _embedded(self, module, inputs, out):

@@ -23,7 +23,7 @@ from cogkit.world.scene import Scene, Thing, allowed_pairs
 # Train timesteps. Above them there is nothing to see; below, what is wrong is too plain to be denied.
 UNTIL = 950
 FROM = {"shape": 400, "colour": 700}
-SHARE = 0.5  # of the clips between them whose sentence says what is denied
+SHARE = 0.8  # of the clips between them whose sentence says what is denied
 
 
 def lie(scene: Scene, seed: int, moving: bool) -> Scene:

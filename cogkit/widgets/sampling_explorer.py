@@ -2,6 +2,7 @@
 
 import html
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import ipywidgets as widgets
@@ -74,19 +75,31 @@ class SamplingExplorer(widgets.VBox):
             self.view.value = refusal(_readable(error))
 
     def _generate(self, button=None) -> None:
+        def begin() -> None:
+            self.progress.value, self.progress.max = 0, max(self.form.settings.steps, 1)
+            self.session.start(self.form.settings)
+
+        self._begin("The text is being encoded.", begin)
+
+    def _begin(self, sentence: str, begin: Callable[[], None]) -> None:
+        """`begin` gives the thread its work. A press in the meantime is refused and leaves the buttons as they are."""
+        if self.session.running:
+            self.status.value = refusal(BusyError())
+            return
         try:
             self._set_running(True)
-            self.progress.value, self.progress.max = 0, max(self.form.settings.steps, 1)
-            self._say("The text is being encoded.")
-            self.session.start(self.form.settings)
+            self._say(sentence)
+            begin()
         except Exception as error:
             self._set_running(False)
             self.status.value = refusal(_readable(error))
 
     def _stop(self, button=None) -> None:
-        self.session.stop()
+        if self.stop.disabled:  # pressed too late: the run has ended
+            return
         self.stop.disabled = True
-        self._say("Stopping after this step.")
+        self._say(f"Stopping after {'this step' if self.progress.value < self.progress.max else 'these frames'}.")
+        self.session.stop()
 
     def _pin(self, button=None) -> None:
         self.session.pin()
@@ -99,25 +112,23 @@ class SamplingExplorer(widgets.VBox):
                 page = write_run(Path(self.folder.value), self.session.made, self.pipe)
             self._saved = f"Saved: open {page}"
 
-        try:
-            self._set_running(True)
+        def begin() -> None:
             self.stop.disabled = True
-            self._say("Drawing the report of this run.")
             self.session.do(work)
-        except Exception as error:
-            self._set_running(False)
-            self.status.value = refusal(_readable(error))
+
+        self._begin("Drawing the report of this run.", begin)
 
     _saved = ""
 
     def _stepped(self, done: int, steps: int, seconds: float) -> None:
         self.progress.value = done
-        if done == steps:
-            self._say(f"Step {done} of {steps}. The frames are being decoded.")
-        elif not self.stop.disabled:
-            self._say(f"Step {done} of {steps}, about {seconds:.0f} seconds left.")
+        if self.stop.disabled:  # it was pressed, and has said so
+            return
+        left = f", about {seconds:.0f} seconds left" if done < steps else ". The frames are being decoded"
+        self._say(f"Step {done} of {steps}{left}.")
 
     def _ended(self, error: BaseException | None) -> None:
+        self.stop.disabled = True
         try:
             if error is None and not self._saved:
                 self._show_run()

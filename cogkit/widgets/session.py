@@ -21,6 +21,9 @@ BUSY = threading.Lock()  # a pipeline runs one thing at a time, and so does this
 class BusyError(ValueError):
     """Something is running already."""
 
+    def __init__(self, sentence: str = "a run is under way; wait for its end, or press Stop"):
+        super().__init__(sentence)
+
 
 class Stopped(Exception):
     """Stop was pressed."""
@@ -79,18 +82,18 @@ class Session:
         def work():
             self.made = self._generate(settings)
 
-        self._stop.clear()
         self.do(work)
 
     def do(self, work: Callable[[], None]) -> None:
         """`work()` in the thread, while nothing else uses the pipeline."""
         if not BUSY.acquire(blocking=False):
-            raise BusyError("a run is under way; wait for its end, or press Stop")
+            raise BusyError
+        self._stop.clear()
         self._thread = threading.Thread(target=self._guarded, args=(work,), name="cogkit-explorer", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """The run ends after the step that it is in; the pipeline is as it was, and `made` is still the run before."""
+        """The run ends after its step, or after what is in the decoder; `pipe` and `made` are as they were before."""
         self._stop.set()
 
     def wait(self) -> None:
@@ -114,10 +117,13 @@ class Session:
         bars = getattr(self.pipe, "_progress_bar_config", {})
         began = time.monotonic()
 
-        def told(step: int) -> None:
+        def heed(where: str) -> None:
             if self._stop.is_set():
-                raise Stopped(f"Stopped after step {step + 1} of {settings.steps}")
+                raise Stopped(f"Stopped {where}")
+
+        def told(step: int) -> None:
             done = step + 1
+            heed(f"after step {done} of {settings.steps}")
             self.on_step(done, settings.steps, (time.monotonic() - began) / done * (settings.steps - done))
 
         with warnings.catch_warnings():
@@ -125,7 +131,12 @@ class Session:
             check_settings(self.pipe, settings)
             selectors = looks(settings, heads_within(self.pipe, settings))
             self.pipe.set_progress_bar_config(disable=True)
+            decoding = "while the frames were being decoded"
+            chunks = self.pipe.vae.decoder.register_forward_pre_hook(lambda *_: heed(decoding))
             try:
-                return generate(self.pipe, settings, *selectors, steps=kept_steps(settings), on_step=told)
+                made = generate(self.pipe, settings, *selectors, steps=kept_steps(settings), on_step=told)
             finally:
+                chunks.remove()
                 self.pipe._progress_bar_config = bars
+        heed(decoding)  # pressed during the last chunk
+        return made

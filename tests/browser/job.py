@@ -1,20 +1,15 @@
-"""Notebooks in JupyterLab in Chromium, used with the keyboard alone. `make test-browser`; pictures are stored."""
+"""Every explorer in JupyterLab in Chromium, with the keyboard alone and with the mouse. Pictures of it are stored.
+
+`make test-browser`. JupyterLab and Chromium are started by conftest.py.
+"""
 
 import json
-import os
-import secrets
-import shutil
-import socket
-import subprocess
-import sys
+import re
 import time
-import urllib.request
 from pathlib import Path
 
-import nbformat
 import pytest
-from nbconvert.preprocessors import ClearOutputPreprocessor
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect
 
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / "outputs" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
@@ -28,119 +23,38 @@ NOTEBOOKS = {
     "04_joint_attention": 2,
     "05_sampling": 3,
 }
-# ipywidgets, beside the rest of the environment: Colab still has 7.7, whose controls are other programs in the browser.
-WIDGETS = {"8": None, "7.7": ROOT / "outputs" / "ipywidgets-7.7"}
-# The sampling explorer alone, with a small video: what it shows is a run of its own.
-SAMPLING = """import cogkit, ipywidgets
-assert ipywidgets.__version__.startswith("{widgets}.")
-settings = cogkit.Settings("a red circle moving right on a gray background", steps=4, frames=9, height=64, width=64)
-cogkit.widgets.SamplingExplorer(cogkit.load("nano"), settings)"""
-# Its own settings, so that nothing depends on what this user did in JupyterLab before: every cell is in the page, also
-# those out of sight, and nobody is asked about news.
-SETTINGS = {
-    "notebook-extension/tracker": {"windowingMode": "none"},
-    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
-}
+SAMPLED = "06_full_generation"  # its explorer is the one with a prompt: it has tests of its own
 SLIDER = "[role=slider], .ui-slider-handle"
+TICKED = "input[type=checkbox], input[type=radio]"
 # Controls beside an explorer's picture, in the order of Tab.
-CONTROLS = f".jp-OutputArea .widget-vbox :is({SLIDER}, select, input[type=checkbox], input[type=radio])"
+CONTROLS = f".jp-OutputArea .widget-vbox :is({SLIDER}, select, {TICKED})"
+SCRUBBED = f".widget-vbox .widget-vbox .widget-vbox :is({SLIDER}, select):visible"
 PICTURES = "() => [...document.querySelectorAll('.widget-vbox img')].map(e => e.src)"
 REFUSED = ".widget-vbox [role=alert]"
 SAID = ".widget-vbox :is(img, [role=status], [role=alert])"
 WORDS = f"() => [...document.querySelectorAll('{SAID}')].map(e => e.alt || e.innerText)"
-PROMPTS = "() => [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map(e => e.innerText)"
 LONG = 300_000  # milliseconds
+SOON = 10  # seconds that Stop may take: a step is a fraction of one
+LITTLE = 50e6  # bytes: what is kept of a thousand steps is a few megabytes
 TOOLBAR = 8  # buttons of a cell, at the most
 # The one thing that axe may find. ipywidgets gives the handle of a slider no name and has no way to set one
 # (https://github.com/jupyter-widgets/ipywidgets/issues/2650, open); its label stands beside it, for eyes only.
 NAMELESS = ("aria-input-field-name", "noUi-handle")
-# The one thing that ipywidgets 7.7 may say: beside formulas it asks for MathJax 2, and JupyterLab 4 has MathJax 3.
-MATHJAX = "Cannot read properties of undefined (reading 'Queue')"
-
-
-@pytest.fixture(scope="module", params=WIDGETS, ids=lambda version: f"ipywidgets {version}")
-def lab(request, tmp_path_factory):
-    folder, home, token = tmp_path_factory.mktemp("lab"), tmp_path_factory.mktemp("home"), secrets.token_hex(16)
-    for name in NOTEBOOKS:  # without what is stored, so that whatever is seen was made here
-        stored = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", 4)
-        bare, _ = ClearOutputPreprocessor().preprocess(stored, {})
-        code = [
-            k for k, cell in enumerate(bare.cells) if cell.cell_type == "code" and "explorer" in cell.source.lower()
-        ]
-        bare.cells = bare.cells[: code[-1] + 1]  # what follows the last explorer is run by nbval
-        nbformat.write(bare, folder / f"{name}.ipynb")
-    shutil.copy(ROOT / "notebooks" / "04_joint_attention.ipynb", folder / "stored.ipynb")  # nobody here has signed it
-    alone = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(SAMPLING.format(widgets=request.param))])
-    alone.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}  # without it, JupyterLab asks
-    nbformat.write(alone, folder / "sampling.ipynb")
-    for name, setting in SETTINGS.items():
-        file = home / "lab" / "user-settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
-        file.parent.mkdir(parents=True)
-        file.write_text(json.dumps(setting))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    words = f"lab --no-browser --allow-root --ip=127.0.0.1 --port={port} --IdentityProvider.token={token}".split()
-    settings = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "JUPYTER_CONFIG_DIR": str(home)}
-    if beside := WIDGETS[request.param]:
-        settings |= {"PYTHONPATH": f"{beside}:{ROOT}", "JUPYTER_PATH": str(beside / "share" / "jupyter")}
-    with (home / "lab.log").open("w") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "jupyter", *words], cwd=folder, env=settings, stdout=log, stderr=log
-        )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(240):
-            try:
-                urllib.request.urlopen(f"{address}/api?token={token}")
-                break
-            except OSError:
-                time.sleep(0.5)
-        yield address, token
-    finally:
-        server.terminate()
-        server.wait()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    assert program, "there is no chromium: apt-get install chromium"
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def opened(browser, lab, request):
-    """opened(name) runs a notebook. Behind the test its kernel is shut down, and the console was silent."""
-    address, token = lab
-    page = browser.new_page(viewport={"width": 1280, "height": 1000})
-    errors = []
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: errors.append(str(error)))
-
-    def open_and_run(name):
-        page.goto(f"{address}/doc/tree/{name}.ipynb?token={token}&reset")
-        page.wait_for_selector(".jp-Notebook .jp-Cell")
-        # Cells that are run before there is a kernel are only emptied.
-        page.get_by_text("| Idle").wait_for(timeout=LONG)
-        page.get_by_role("menuitem", name="Run", exact=True).click()
-        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-        page.wait_for_function(f"() => ({PROMPTS})().every(text => /\\d/.test(text))", timeout=LONG)
-        assert not page.locator(
-            "[data-mime-type='application/vnd.jupyter.stderr'], .jp-RenderedText[data-mime-type*=error]"
-        ).count()
-        return page
-
-    yield open_and_run
-    page.screenshot(path=SHOTS / "last.png")
-    for kernel in page.request.get(f"{address}/api/kernels?token={token}").json():
-        page.request.delete(f"{address}/api/kernels/{kernel['id']}?token={token}")
-    page.close()
-    excused = {MATHJAX} if "ipywidgets 7.7" in request.node.name else set()
-    assert set(errors) <= excused
+# Every setting of the form: its label, what is typed or how far down the list to go, and what the code then says. The
+# first four make the rest quick.
+FORM = {
+    "steps": ("4", "steps=4"),
+    "frames": ("9", "frames=9"),
+    "height": ("64", "height=64"),
+    "width": ("80", "width=80"),
+    "negative prompt": ("a green star", "negative_prompt='a green star'"),
+    "seed": ("7", "seed=7"),
+    "initial noise": (1, "noise='mirrored'"),
+    "sampler": (2, "sampler='dpm'"),
+    "guidance": ("3.5", "guidance=3.5"),
+    "dynamic guidance": (1, "dynamic_guidance='as released'"),
+    "prompt": ("a blue square moving left on a gray background", "'a blue square moving left on a gray background'"),
+}
 
 
 def shot(page, name):
@@ -159,7 +73,7 @@ def reach(page, control):
     raise AssertionError("it is not reached by Tab")
 
 
-def move(page, control, back=False):
+def move(page, control, back=False, opened=False):
     """One step on, or back, as from the end. JupyterLab takes arrows on a closed list for itself, so it is opened."""
     kind = control.evaluate("e => e.getAttribute('role') || e.type || 'slider'")
     last = """e => e.options ? e.selectedIndex === e.length - 1
@@ -167,7 +81,7 @@ def move(page, control, back=False):
     back = back or control.evaluate(last)
     keys = {
         "slider": ["ArrowLeft" if back else "ArrowRight"],
-        "select-one": ["Space", "ArrowUp" if back else "ArrowDown", "Enter"],
+        "select-one": ["Space"] * (not opened) + ["ArrowUp" if back else "ArrowDown", "Enter"],
         "checkbox": ["Space"],
         "radio": ["ArrowDown"],
     }
@@ -175,8 +89,93 @@ def move(page, control, back=False):
         page.keyboard.press(key)
 
 
+def drag(page, handle):
+    """With the mouse, along the track towards its farther end."""
+    handle.scroll_into_view_if_needed()
+    box = handle.bounding_box()
+    track = handle.evaluate("e => e.closest('.noUi-target, .ui-slider').getBoundingClientRect().toJSON()")
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    goal = track["x"] + track["width"] * (0.75 if x < track["x"] + track["width"] / 2 else 0.25)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(goal, y, steps=5)
+    page.mouse.up()
+
+
+def pick(page, control):
+    """The list is opened with the mouse. Chromium draws it outside of the page, where only keys reach it."""
+    control.click()
+    move(page, control, opened=True)
+
+
+def button(page, name):
+    """Once it can be pressed."""
+    found = page.get_by_role("button", name=name, exact=True, disabled=False)
+    found.wait_for(timeout=LONG)
+    return found
+
+
+def press(page, name, times=1):
+    reach(page, button(page, name))
+    for _ in range(times):
+        page.keyboard.press("Enter")
+
+
+def write(page, label, text, mouse=False):
+    control = page.get_by_label(label, exact=True)
+    if mouse:
+        control.click()
+    else:
+        reach(page, control)
+    for key in ("Control+A", "Delete"):
+        page.keyboard.press(key)
+    page.keyboard.type(text)
+    page.keyboard.press("Tab")
+
+
 def changes(page, seen, before):
     page.wait_for_function(f"before => JSON.stringify(({seen})()) !== JSON.stringify(before)", arg=before, timeout=LONG)
+
+
+def look_at(page, view):
+    words = page.evaluate(WORDS)
+    press(page, view)
+    changes(page, WORDS, words)
+
+
+def said(page, text):
+    page.locator("[role=status]").get_by_text(text).first.wait_for(timeout=LONG)
+
+
+def code(page):
+    return page.get_by_label("copy as code", exact=True)
+
+
+def shown(page):
+    """The pictures, and the code that makes them again."""
+    return page.evaluate(PICTURES), code(page).input_value()
+
+
+def made_anew(page, before, says):
+    """A run has ended: every picture is another, and the code says what was changed."""
+    expect(code(page)).to_have_value(re.compile(re.escape(says)), timeout=LONG)
+    said(page, "Done.")
+    pictures, _ = shown(page)
+    assert len(pictures) == 2 and not set(pictures) & set(before[0])
+
+
+def nothing_runs(page):
+    """Generate can be pressed, Stop cannot, and a second later that is still so."""
+    button(page, "Generate")
+    time.sleep(1)
+    assert page.get_by_role("button", name="Generate", exact=True).is_enabled()
+    assert page.get_by_role("button", name="Stop", exact=True).is_disabled()
+
+
+def stopped_since(page, moment):
+    said(page, "Stopped after step")
+    assert time.monotonic() - moment < SOON
+    nothing_runs(page)
 
 
 def found_by_axe(page):
@@ -187,8 +186,8 @@ def found_by_axe(page):
 
 
 def test_every_notebook_with_explorers_is_opened():
-    stored = {path.stem for path in (ROOT / "notebooks").glob("0[0-5]*.ipynb") if "Explorer(" in path.read_text()}
-    assert stored == set(NOTEBOOKS)
+    stored = {path.stem for path in (ROOT / "notebooks").glob("*.ipynb") if "Explorer(" in path.read_text()}
+    assert stored == {*NOTEBOOKS, SAMPLED}
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
@@ -208,11 +207,18 @@ def test_every_control_moved_by_keyboard_changes_a_picture_and_its_words(name, o
             page.wait_for_selector(REFUSED, state="detached", timeout=LONG)
     assert not found_by_axe(page)
 
+    for kind, use in ((SLIDER, drag), ("select", pick)):  # and one of each kind with the mouse
+        if page.locator(f".jp-OutputArea .widget-vbox :is({kind})").count():
+            pictures, words = page.evaluate(PICTURES), page.evaluate(WORDS)
+            use(page, page.locator(f".jp-OutputArea .widget-vbox :is({kind})").first)
+            changes(page, PICTURES, pictures)
+            changes(page, WORDS, words)
+    shot(page, f"{name}-mouse")
+
 
 def test_a_notebook_that_is_not_trusted_shows_its_stored_pictures(browser, lab):
-    address, token = lab
     page = browser.new_page()
-    page.goto(f"{address}/doc/tree/stored.ipynb?token={token}&reset")
+    page.goto(f"{lab.address}/doc/tree/stored.ipynb?token={lab.token}&reset")
     page.wait_for_selector(".jp-Notebook .jp-OutputArea img", timeout=LONG)
     assert not page.locator(".jp-OutputArea-output.jp-mod-trusted").count()
     widths = page.evaluate("() => [...document.querySelectorAll('.jp-OutputArea img')].map(e => e.naturalWidth)")
@@ -221,70 +227,94 @@ def test_a_notebook_that_is_not_trusted_shows_its_stored_pictures(browser, lab):
     page.close()
 
 
-def test_sampling_explorer_generates_stops_scrubs_and_compares_by_keyboard_alone(opened):
-    page = opened("sampling")
+def test_sampling_explorer_does_all_that_it_can_by_keyboard_alone(opened, lab):
+    page = opened(SAMPLED)
     shot(page, "sampling-0-form")
-    press(page, "Generate")
+    press(page, "Generate")  # as it stands in the notebook
     said(page, "Done.")
     assert page.locator(".widget-vbox video").evaluate("e => e.duration") > 0
     shot(page, "sampling-1-made")
+    for label, (what, says) in FORM.items():
+        before, control = shown(page), page.get_by_label(label, exact=True)
+        assert says not in before[1], label
+        if isinstance(what, str):
+            write(page, label, what)
+        for _ in range(0 if isinstance(what, str) else what):
+            reach(page, control)
+            move(page, control)
+        press(page, "Generate")
+        made_anew(page, before, says)
+
     for view in ("latents and x0", "words", "heads", "modulation"):
         if view != "latents and x0":  # it begins there
             look_at(page, view)
         for number in range(page.locator(SCRUBBED).count()):
-            words = page.evaluate(WORDS)
+            pictures, words = page.evaluate(PICTURES), page.evaluate(WORDS)
             reach(page, page.locator(SCRUBBED).nth(number))
             move(page, page.locator(SCRUBBED).nth(number))
+            changes(page, PICTURES, pictures)
             changes(page, WORDS, words)
         shot(page, f"sampling-2-{view.split()[0]}")
 
     press(page, "Pin this run")
     said(page, "Pinned.")
-    write(page, "steps", "500")
-    press(page, "Generate")
-    said(page, "of 500, about")
-    press(page, "Stop")
-    said(page, "Stopped after step")
-    shot(page, "sampling-3-stopped")
-
-    write(page, "steps", "4")
-    write(page, "prompt", "a blue square moving left on a gray background")
-    press(page, "Generate")
-    said(page, "Done.")
+    look_at(page, "words")  # not the modulation, which no seed changes
+    before = shown(page)
+    write(page, "seed", "8")
+    press(page, "Generate", times=2)
+    made_anew(page, before, "seed=8")
+    nothing_runs(page)
     look_at(page, "compared with the pinned run")
-    page.get_by_text("Changed: prompt").wait_for(timeout=LONG)
-    shot(page, "sampling-4-compared")
-    write(page, "frames", "10")
+    page.get_by_text("Changed: seed").wait_for(timeout=LONG)
+    assert all(part in shown(page)[1] for part in ("pinned_settings", "seed=7", "seed=8"))
+    shot(page, "sampling-3-compared")
+
+    before = shown(page)
+    write(page, "steps", "1000")
     press(page, "Generate")
-    page.wait_for_selector(REFUSED, timeout=LONG)
-    shot(page, "sampling-5-refused")
+    press(page, "Stop")  # at once
+    stopped_since(page, time.monotonic())
+    shot(page, "sampling-4-stopped")
+    for label, text, sentence in (("prompt", "", "is empty; say what to show"), ("frames", "10", "frames=10")):
+        write(page, label, text)
+        press(page, "Generate")
+        page.locator(REFUSED).get_by_text(sentence).wait_for(timeout=LONG)
+        shot(page, f"sampling-5-{label}")
+        write(page, "prompt", FORM["prompt"][0])
+    assert shown(page) == before
+
+    write(page, "save in folder", "kept")
+    press(page, "Save this run")
+    said(page, "Saved: open kept")
+    assert (lab.folder / "kept" / "index.html").exists()
+    assert json.loads((lab.folder / "kept" / "settings.json").read_text())["seed"] == 8
     assert not found_by_axe(page)
 
 
-SCRUBBED = f".widget-vbox .widget-vbox .widget-vbox :is({SLIDER}, select):visible"
+def test_sampling_explorer_by_mouse_stops_a_thousand_steps_that_take_little_memory(opened, lab):
+    page = opened(SAMPLED)
+    for label, text in (("frames", "9"), ("height", "64"), ("width", "64"), ("steps", "1000")):
+        write(page, label, text, mouse=True)
+    button(page, "Generate").click()
+    button(page, "Stop").click()  # at once
+    stopped_since(page, time.monotonic())
+    before = lab.memory()
+    button(page, "Generate").dblclick()
+    said(page, re.compile("Step [1-9][0-9][0-9] of 1000"))
+    button(page, "Stop").click()
+    stopped_since(page, time.monotonic())
+    assert lab.memory() - before < LITTLE
 
-
-def press(page, name):
-    """A button, once it can be pressed."""
-    button = page.get_by_role("button", name=name, exact=True, disabled=False)
-    button.wait_for(timeout=LONG)
-    reach(page, button)
-    page.keyboard.press("Enter")
-
-
-def look_at(page, view):
-    words = page.evaluate(WORDS)
-    press(page, view)
-    changes(page, WORDS, words)
-
-
-def write(page, label, text):
-    control = page.get_by_label(label, exact=True)
-    reach(page, control)
-    page.keyboard.press("Control+A")
-    page.keyboard.type(text)
-    page.keyboard.press("Tab")
-
-
-def said(page, text):
-    page.locator("[role=status]").get_by_text(text).first.wait_for(timeout=LONG)
+    write(page, "steps", "4", mouse=True)
+    button(page, "Generate").click()
+    said(page, "Done.")
+    button(page, "Pin this run").click()
+    said(page, "Pinned.")
+    slider, choice = (page.locator(SCRUBBED).and_(page.locator(kind)).first for kind in (SLIDER, "select"))
+    for use in (lambda: drag(page, slider), button(page, "words").click, lambda: pick(page, choice)):
+        pictures, words = page.evaluate(PICTURES), page.evaluate(WORDS)
+        use()
+        changes(page, PICTURES, pictures)
+        changes(page, WORDS, words)
+    shot(page, "sampling-6-mouse")
+    assert not page.locator(f".widget-vbox :is({TICKED})").count()  # or it would have to be clicked here, too

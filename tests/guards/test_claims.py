@@ -38,3 +38,8 @@ def test_a_number_or_a_never_is_a_claim_and_needs_a_check_beside_it():
 def test_headers_questions_and_code_are_not_claims():
     cells = [cell("markdown", "# 01 · Title\nTime: 60 seconds."), cell("markdown", "## 2 things\nHow many of 49?")]
     assert list(claims.claims({"cells": cells})) == []
+
+
+def test_what_stands_before_the_back_matter_in_the_same_cell_is_read():
+    text = cell("markdown", "## So?\nIt took 5 steps.\n\n## Where next\nNotebook 06 has 3 more.")
+    assert list(claims.claims({"cells": [text]})) == [("It took 5 steps.", False)]

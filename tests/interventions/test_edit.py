@@ -106,6 +106,11 @@ def test_a_change_of_another_shape_is_refused(pipe, generate):
             generate(pipe)
 
 
+def test_a_label_of_ones_own_stands_for_the_function():
+    first, second = (cogkit.edit("temb", change=lambda x, a=a: x * a, label="scale") for a in (1, 2))
+    assert str(first) == str(second) == "edit<scale>('temb', branch=both)"
+
+
 def test_two_functions_are_told_apart_and_one_is_always_the_same():
     first, second, third = (cogkit.edit("temb", change=f) for f in (lambda x: x * 2, lambda x: x * 2, lambda x: x * 3))
     assert str(first) == str(second) != str(third)

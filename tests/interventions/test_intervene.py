@@ -13,10 +13,19 @@ from cogkit.interventions.editor import InterventionError
 from cogkit.interventions.intervene import SkippedEdits
 from cogkit.recording.modulation import ModulationError
 from cogkit.recording.points import UnknownPoint, all_points
+from cogkit.recording.record import CachedSteps
+from cogkit.recording.tokens import UnknownWord
 
 SWAP = cogkit.swap_prompt("a blue star", steps=1)
 SOME = [cogkit.knock_out("red"), cogkit.ablate("blocks.1.attn.z", heads=[0]), SWAP]
-FAILING = cogkit.edit("blocks.1.attn.q", change=lambda q: 1 / 0)
+STOPS = [ZeroDivisionError, KeyboardInterrupt, SystemExit]  # torch's own clean-up knows the first only
+
+
+def raising(error):
+    def fail(*_):
+        raise error
+
+    return fail
 
 
 def traces(pipe):
@@ -117,17 +126,18 @@ def test_on_a_changed_transformer_an_intervention_is_what_it_is_on_a_plain_one(t
     assert traces(changed) == before and torch.equal(generate(changed), unedited)
 
 
-def test_nothing_is_left_behind_whatever_happens(pipe, generate):
+@pytest.mark.parametrize("error", STOPS)
+def test_nothing_is_left_behind_whatever_happens(pipe, generate, error):
     plain, before = generate(pipe), traces(pipe)
     with cogkit.intervene(pipe, *SOME):
         assert not torch.equal(generate(pipe), plain)
     assert traces(pipe) == before
 
-    with pytest.raises(ZeroDivisionError), cogkit.intervene(pipe, *SOME):
-        generate(pipe, callback_on_step_end=lambda *_: 1 / 0)
+    with pytest.raises(error), cogkit.intervene(pipe, *SOME):
+        generate(pipe, callback_on_step_end=raising(error))
     assert traces(pipe) == before
 
-    with pytest.raises(ZeroDivisionError), cogkit.intervene(pipe, FAILING):
+    with pytest.raises(error), cogkit.intervene(pipe, cogkit.edit("blocks.1.attn.q", change=raising(error))):
         generate(pipe)
     assert traces(pipe) == before
 
@@ -135,6 +145,18 @@ def test_nothing_is_left_behind_whatever_happens(pipe, generate):
         pass
     assert traces(pipe) == before
     assert torch.equal(generate(pipe), plain)
+
+
+@pytest.mark.parametrize("error", STOPS)
+def test_a_run_that_was_stopped_does_not_edit_the_next_one(pipe, generate, error):
+    edit = cogkit.edit("blocks.*.attn.q", change=lambda q: q * 1.1)
+    with pytest.warns(SkippedEdits), cogkit.intervene(pipe, edit):
+        wanted = generate(pipe)
+        handle = pipe.transformer.transformer_blocks[1].attn1.to_out[0].register_forward_hook(raising(error))
+        with pytest.raises(error):
+            generate(pipe)
+        handle.remove()
+        assert torch.equal(generate(pipe), wanted)
 
 
 def test_interventions_act_in_the_order_given_and_recordings_see_what_they_made(pipe, generate):
@@ -187,6 +209,31 @@ def test_what_never_took_place_is_an_error_and_what_partly_did_a_warning(pipe, t
     with pytest.raises(InterventionError, match="reweight.*never took place.*scaled_dot_product_attention"):
         with cogkit.intervene(blind, cogkit.knock_out("red")):
             generate(blind)
+
+
+@pytest.mark.parametrize("point", ["attn_out_gated", "resid_mid", "mlp_out_gated"])
+def test_a_block_that_a_cache_skips_is_not_given_the_edit_of_the_step_before(tiny_pipe, generate, point):
+    pipe = tiny_pipe(num_layers=3)
+    pipe.transformer.enable_cache(diffusers.FirstBlockCacheConfig(threshold=1e9))
+    acts = cogkit.acts("blocks.1.resid_pre.video", "blocks.1.resid_post.video")
+    shift = cogkit.edit(f"blocks.1.{point}.video", change=lambda x: x + 1)
+    with pytest.warns((CachedSteps, SkippedEdits)), cogkit.record(pipe, acts) as rec, cogkit.intervene(pipe, shift):
+        generate(pipe)
+    before, after = rec.run["resid_pre.video"].values, rec.run["resid_post.video"].values
+    assert (before[0] != after[0]).any() and (before[1] == after[1]).all()
+
+
+def test_embeddings_have_not_the_words_of_the_run_before(pipe, generate):
+    positive, negative = pipe.encode_prompt("a blue star", max_sequence_length=16)
+    embeds = {"prompt": None, "prompt_embeds": positive, "negative_prompt_embeds": negative}
+    with pytest.raises(UnknownWord, match=r"got embeddings, words have no slots; give intervene\(prompt=...\)"):
+        with cogkit.intervene(pipe, cogkit.knock_out("circle")):
+            generate(pipe)
+            generate(pipe, **embeds)
+    with cogkit.intervene(pipe, cogkit.knock_out("star"), prompt="a blue star"):
+        wanted = generate(pipe, **embeds)
+        generate(pipe, prompt="the big red star")
+        assert torch.equal(generate(pipe, **embeds), wanted)
 
 
 @pytest.mark.parametrize(

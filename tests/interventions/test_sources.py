@@ -56,6 +56,21 @@ def test_what_a_cache_put_in_the_place_of_a_value_is_no_source(tiny_pipe, genera
             generate(pipe)
 
 
+def test_what_a_run_that_was_cut_short_never_held_is_no_source(pipe, generate):
+    def fail(pipe, step, train_timestep, held):
+        raise ZeroDivisionError
+
+    points = "temb", "model_output"  # not within a block: nothing says whether they were measured
+    with pytest.raises(ZeroDivisionError), cogkit.record(pipe, cogkit.acts(*points)) as rec:
+        generate(pipe, callback_on_step_end=fail)
+    for point in points:
+        with cogkit.intervene(pipe, cogkit.patch(point, from_=rec.run, steps=0)):
+            generate(pipe)
+        with pytest.raises(InterventionError, match=f"{point!r} is NaN at step 1 of that run.*cut short.*another run"):
+            with cogkit.intervene(pipe, cogkit.patch(point, from_=rec.run)):
+                generate(pipe)
+
+
 def test_runs_are_told_apart_by_what_is_in_them(pipe, generate, run):
     def again(**call):
         with cogkit.record(pipe, cogkit.acts(POINT, steps=0)) as rec:

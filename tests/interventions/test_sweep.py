@@ -100,7 +100,30 @@ def test_one_seed_is_refused_before_anything_runs(pipe, tmp_path, runs):
     assert not runs and not list(tmp_path.iterdir())
 
 
-def test_a_log_of_other_settings_or_interventions_is_refused(pipe, tmp_path):
+def test_a_log_of_the_same_function_with_another_number_is_refused(pipe, tmp_path):
+    def scaled(number):
+        return {"scaled": cogkit.edit("temb", change=lambda x: x * number)}
+
+    def run(edits, *more):
+        return cogkit.sweep(pipe, edits, change, range(3), tmp_path / "log.jsonl", SETTINGS, progress=False)
+
+    once = run(scaled(0.5))
+    assert run(scaled(0.5)).values.equals(once.values)
+    with pytest.raises(EffectError, match="has 'scaled' at seed 0 with other settings"):
+        run(scaled(0.6))
+    with pytest.raises(InterventionError, match=r"'any' runs a function .*; name it: edit\(..., label='...'\)"):
+        run({"any": cogkit.edit("temb", change=lambda x: x * len(vars(pipe)))})
+
+
+def test_a_batch_of_prompts_is_refused_since_a_seed_is_one_clip(pipe, tmp_path):
+    two = SETTINGS | {"prompt": ["a red circle", "a red star"]}
+    for output_type in ("latent", "pt"):
+        with pytest.raises(EffectError, match="2 clips at seed 0; a sweep judges one: give one prompt"):
+            cogkit.sweep(pipe, EDITS, change, range(3), tmp_path / "log.jsonl", two | {"output_type": output_type})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_log_of_other_settings_or_interventions_or_weights_is_refused(pipe, tiny_pipe, tmp_path):
     log = tmp_path / "log.jsonl"
     one = {"no red": EDITS["no red"]}
     cogkit.sweep(pipe, one, change, range(3), log, SETTINGS, progress=False)
@@ -108,5 +131,7 @@ def test_a_log_of_other_settings_or_interventions_is_refused(pipe, tmp_path):
         cogkit.sweep(pipe, one, change, range(3), log, SETTINGS | {"prompt": "a red star"})
     with pytest.raises(EffectError, match="has 'no red' at seed 0 with other settings"):
         cogkit.sweep(pipe, {"no red": cogkit.knock_out("red", steps=0)}, change, range(3), log, SETTINGS)
+    with pytest.raises(EffectError, match="has rows of other weights .*; give a new file"):
+        cogkit.sweep(tiny_pipe(num_layers=3), one, change, range(3), log, SETTINGS)
     with pytest.raises(EffectError, match="the metric gave .*None.*; give a number"):
         cogkit.sweep(pipe, {"more": EDITS["two heads"]}, lambda trial: None, range(3), log, SETTINGS)

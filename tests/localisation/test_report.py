@@ -1,5 +1,7 @@
 """The page's sentences follow from the numbers: made-up rows, of which the right answer is known."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -79,6 +81,11 @@ def test_an_interval_holds_its_mean_and_narrows_with_more_clips():
         return float(high) - float(low)
 
     assert width(values * 20) < width(values) / 3
+
+
+def test_the_published_page_is_of_the_default_that_the_package_has():
+    page = (Path(__file__).parents[2] / "docs" / "localisation.md").read_text()
+    assert f"| {PREFERRED[0]} (default)" in page and f"the default, *{PREFERRED[0]}*" in page
 
 
 def test_only_what_is_between_the_marks_of_the_page_is_replaced(tmp_path):

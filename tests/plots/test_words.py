@@ -3,6 +3,7 @@ import pytest
 
 import cogkit
 from cogkit import Recipe
+from cogkit.localisation.measures import auc
 from cogkit.plots.figure import PlotError, png
 from cogkit.plots.words import laid_over, word_map, word_video
 
@@ -49,6 +50,28 @@ def test_the_colour_bar_names_the_scale_of_the_recipe_that_drew_the_map(run, cli
     ):
         assert word_map(run, "hot", over=clip, **recipe).axes[-1].get_xlabel() == label
     assert word_map(run.word("hot").values, "hot").axes[-1].get_xlabel() == "attention"
+
+
+def test_an_object_is_outlined_and_each_map_has_its_score_beside_it(run, clip):
+    inside = np.zeros((3, 4, 4), bool)
+    inside[[0, 1, 2], 1, [0, 1, 2]] = True
+    picture = word_map(run, ["even", "hot"], over=clip, show="share", region=inside, score=auc)
+    assert [axes.get_ylabel().split("\n")[-1] for axes in picture.axes[1:3]] == ["AUC 0.50", "AUC 1.00"]
+    assert picture.get_suptitle() == "The map of “hot” finds the outline best: AUC 1.00"
+    assert picture.alt.endswith("Against the outline: even AUC 0.50 and hot AUC 1.00.")
+    for row in picture.axes[:3]:
+        borders = [border.get_paths()[0].get_extents() for border in row.collections]
+        for k, border in enumerate(borders):  # patch (y 1, x k) of picture k
+            found, size = np.array([border.x0, border.x1, border.y0, border.y1]), 0.96 / 4
+            assert np.allclose(found, [k + k * size, k + (k + 1) * size, size, 2 * size], atol=0.02)
+        assert len(borders) == 3
+
+
+def test_a_region_of_another_grid_is_refused(run):
+    with pytest.raises(PlotError, match=r"region has shape .3, 8, 8.; the maps have .3, 4, 4."):
+        word_map(run, "hot", region=np.ones((3, 8, 8), bool))
+    with pytest.raises(PlotError, match=r"region has shape \(\); the maps have"):
+        word_map(run, "hot", score=auc)
 
 
 def test_a_map_with_too_many_axes_is_refused_with_the_way_out(run):

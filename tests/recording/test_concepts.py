@@ -4,6 +4,7 @@ from copy import deepcopy
 
 import pytest
 import torch
+from accelerate.hooks import AlignDevicesHook, add_hook_to_module
 from diffusers import FirstBlockCacheConfig
 
 import cogkit
@@ -101,6 +102,22 @@ def test_twins_fused_projections_two_prompts_and_both_branches_give_concepts_too
         generate(pipe, height=32, width=96, prompt=["a red circle moving right, red", "a blue star"])
     found = rec.run["concepts"].out
     assert found.sizes["branch"] == found.sizes["sample"] == 2 and found.notnull().all()
+
+
+@pytest.mark.parametrize("heads", ["mean", "each", [1]])
+def test_some_heads_at_a_time_give_what_all_at_once_give(pipe, generate, heads):
+    whole, parts = (recorded(pipe, generate, heads=heads, chunk=chunk)["concepts"] for chunk in (2**26, 1))
+    for name in ("out", "qk"):
+        assert abs(whole[name] - parts[name]).max() < 1e-5
+
+
+def test_weights_that_come_with_the_forward_of_an_offloaded_transformer_are_there(tiny_pipe, generate):
+    """As with enable_model_cpu_offload on a GPU: before the transformer's forward its weights are somewhere else."""
+    pipe = tiny_pipe()
+    plain = recorded(pipe, generate)["concepts"]
+    add_hook_to_module(pipe.transformer, AlignDevicesHook("cpu", offload=True, place_submodules=True))
+    assert pipe.transformer.patch_embed.text_proj.weight.is_meta
+    assert recorded(pipe, generate)["concepts"].identical(plain)
 
 
 def test_the_plan_knows_what_concepts_keep(pipe):

@@ -114,6 +114,13 @@ def test_chosen_heads_layers_steps_and_branch_are_slices_of_the_whole(by_head, t
     torch.testing.assert_close(torch.from_numpy(found.values), torch.from_numpy(whole.values), equal_nan=True)
 
 
+def test_a_word_named_twice_is_one_word(pipe, generate):
+    with cogkit.record(pipe, cogkit.maps("video->text", words=["red", "circle", "red"])) as rec:
+        generate(pipe)
+    assert rec.run["video->text"].word.values.tolist()[:3] == ["red", "circle", "<prompt>"]
+    assert rec.run.word("red").dims == ("frame", "y", "x")
+
+
 def test_half_precision_holds_lift_where_it_could_not_hold_a_probability(pipe, generate):
     with cogkit.record(
         pipe,

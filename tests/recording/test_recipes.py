@@ -70,7 +70,8 @@ def test_a_recording_with_nothing_in_the_window_is_averaged_whole_and_says_so(ru
 
 
 def test_without_a_recipe_the_first_preferred_one_is_drawn_that_was_recorded(run):
-    assert run.word("red").identical(run.word("red", PREFERRED[0]))
+    first = next(recipe for recipe in PREFERRED if recipe.relation != "concepts")  # none were recorded
+    assert run.word("red").identical(run.word("red", first))
     reads = run.word("red", relation="text->video")
     assert reads.attrs["recipe"].startswith("reads")
     assert {recipe.relation for recipe in PREFERRED} == set(RELATION.values())  # some map can always be drawn

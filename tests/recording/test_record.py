@@ -98,19 +98,30 @@ def test_frames_from_a_tiled_vae_are_the_same_to_the_bit(tiny_pipe, generate):
         assert torch.equal(generate(pipe, output_type="pt"), plain)
 
 
-def test_nothing_is_left_behind_whatever_happens(pipe, generate):
+STOPS = [ZeroDivisionError, KeyboardInterrupt, SystemExit]  # torch's own clean-up knows the first only
+
+
+def raising(error):
+    def fail(*_):
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize("error", STOPS)
+def test_nothing_is_left_behind_whatever_happens(pipe, generate, error):
     plain, before = generate(pipe), traces(pipe)
     with cogkit.record(pipe, *ALL):
         generate(pipe)
     assert traces(pipe) == before
 
-    with pytest.raises(ZeroDivisionError), cogkit.record(pipe, *ALL):
-        generate(pipe, callback_on_step_end=lambda *_: 1 / 0)
+    with pytest.raises(error), cogkit.record(pipe, *ALL):
+        generate(pipe, callback_on_step_end=raising(error))
     assert traces(pipe) == before
 
     ff = pipe.transformer.transformer_blocks[1].attn1.to_out[0]
-    handle = ff.register_forward_hook(lambda *_: 1 / 0)  # inside of the attention, where a function mode is on
-    with pytest.raises(ZeroDivisionError), cogkit.record(pipe, *ALL):
+    handle = ff.register_forward_hook(raising(error))  # inside of the attention, where a function mode is on
+    with pytest.raises(error), cogkit.record(pipe, *ALL):
         generate(pipe)
     handle.remove()
     assert traces(pipe) == before
@@ -143,7 +154,11 @@ def test_what_cannot_be_recorded_is_refused_with_near_matches(pipe, generate):
             generate(pipe)
     with pytest.raises(SelectorError, match="relation='text->words' is unknown"):
         cogkit.maps("text->words")
-    with pytest.raises(SelectorError, match=r"give the text: record\(prompt="):
+    for dtype in ("bfloat16", "float7"):
+        for selector, what in ((cogkit.maps, "video->text"), (cogkit.acts, "*")):
+            with pytest.raises(SelectorError, match="dtype=.*float.*kept in numpy; give 'float16', 'float32'"):
+                selector(what, dtype=dtype)
+    with pytest.raises(SelectorError, match=r"give the text of each: record\(prompt="):
         positive, negative = pipe.encode_prompt("red", max_sequence_length=16)
         with cogkit.record(pipe, cogkit.maps("video->text", words=["red"])):
             generate(pipe, prompt=None, prompt_embeds=positive, negative_prompt_embeds=negative)
@@ -260,6 +275,33 @@ def test_a_step_without_the_unconditional_branch_is_flagged(tiny_pipe, generate)
         values = values.lift if name == "video->text" else values
         assert measured.values[0].all() and not measured.values.all(), name
         assert values.where(measured, drop=True).notnull().any() and not values.where(~measured).notnull().any(), name
+
+
+@pytest.mark.parametrize("selector", [cogkit.maps("video->text"), cogkit.trajectory()], ids=["maps", "trajectory"])
+def test_a_run_that_is_told_to_end_early_is_flagged(tiny_pipe, generate, selector):
+    pipe = tiny_pipe()
+
+    def interrupt(pipe, step, train_timestep, held):
+        pipe._interrupt = step == 1
+        return held
+
+    with pytest.warns(CachedSteps, match="the run ended after 2 of 4 steps"), cogkit.record(pipe, selector):
+        generate(pipe, num_inference_steps=4, callback_on_step_end=interrupt)
+    first = cogkit.trajectory(steps=[0, 1])
+    with cogkit.record(pipe, first):  # of what was asked for, nothing is missing
+        generate(pipe, num_inference_steps=4, callback_on_step_end=interrupt)
+
+
+@pytest.mark.parametrize("length", [12, 20])
+def test_words_are_found_in_embeddings_of_any_length(tiny_pipe, generate, length):
+    pipe, prompt = tiny_pipe(), "a red circle"  # laid out over 16 slots unless the embeddings say otherwise
+    positive, negative = pipe.encode_prompt(prompt, max_sequence_length=length)
+    select = cogkit.maps("video->text", words=["circle"])
+    with cogkit.record(pipe, select) as wanted:
+        generate(pipe, prompt=prompt, max_sequence_length=length)
+    with cogkit.record(pipe, select, prompt=prompt) as rec:
+        generate(pipe, prompt=None, prompt_embeds=positive, negative_prompt_embeds=negative)
+    assert rec.run["video->text"].equals(wanted.run["video->text"])
 
 
 def test_a_budget_is_kept_and_the_message_names_the_knob(pipe, generate):

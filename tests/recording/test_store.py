@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ import torch
 import xarray as xr
 
 import cogkit
-from cogkit.recording.store import SinkError
+from cogkit.recording.slabs import Slab
+from cogkit.recording.store import SinkError, ZarrStore
 
 ROOT = Path(__file__).parents[2]
 SELECTORS = (cogkit.maps("video->text"), cogkit.acts("blocks.*.attn.z"), cogkit.trajectory())
@@ -77,6 +79,18 @@ def test_an_error_in_mid_run_leaves_what_was_written(pipe, generate, tmp_path):
         generate(pipe, num_inference_steps=3, callback_on_step_end=fail)
     lift = cogkit.open_run(tmp_path / "run")["video->text"].lift
     assert lift.isel(step=[0, 1]).notnull().all() and lift.isel(step=2).isnull().all()
+
+
+def test_what_is_written_into_a_tensor_later_is_not_in_the_folder(tmp_path):
+    slab, disk = Slab("latents", "value", {"step": 1, "x": 3}, {"step": [0]}), threading.Event()
+    store = ZarrStore([slab], {}, tmp_path / "run")
+    store._put(disk.wait)
+    shown = torch.zeros(1, 3)
+    store.write(slab, slab.place(0, None), shown.numpy())
+    shown += 1
+    disk.set()
+    store.close()
+    assert (store.arrays["latents", "value"][:] == 0).all()
 
 
 def test_a_recording_is_never_overwritten_and_a_disk_that_fails_is_an_error(pipe, generate, tmp_path):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from cogkit.training.contradiction import FROM, UNTIL, answer, contradicted, denied, lie
+from cogkit.training.contradiction import FROM, SHARE, UNTIL, answer, contradicted, denied, lie
 from cogkit.training.diffusion import add_noise, new_scheduler
 from cogkit.world.captions import canonical
 from cogkit.world.paint import nearest_name, rgb
@@ -69,11 +69,12 @@ def test_only_a_clip_whose_sentence_says_what_it_denies_is_contradicted_and_only
     def share(other, prompt, t):
         scenes, others, prompts = [scene] * 1000, [other] * 1000, [prompt] * 1000
         t = torch.full((1000,), t)
-        return contradicted(scenes, others, prompts, t, np.random.default_rng(0)).float().mean()
+        return float(contradicted(scenes, others, prompts, t, np.random.default_rng(0)).float().mean())
 
     for other in (shapes, colours):
         start = FROM[denied(scene, other)]
-        assert 0.4 < share(other, told, start) < 0.6 and 0.4 < share(other, told, UNTIL - 1) < 0.6
+        assert share(other, told, start) == pytest.approx(SHARE, abs=0.05)
+        assert share(other, told, UNTIL - 1) == pytest.approx(SHARE, abs=0.05)
         assert share(other, told, start - 1) == share(other, told, UNTIL) == 0
         for missing in (told.replace("star", "thing"), told.replace("red", "").replace("blue", ""), ""):
             assert share(other, missing, 800) == 0

@@ -10,8 +10,10 @@ import torch
 import xarray as xr
 
 from cogkit.generation import Settings
+from cogkit.recording.record import record
+from cogkit.recording.selectors import trajectory
 from cogkit.widgets.sampling_explorer import SamplingExplorer
-from cogkit.widgets.session import BUSY, BusyError, Session, kept_steps
+from cogkit.widgets.session import BUSY, BusyError, Session, kept_steps, looks
 
 SHORT = Settings("a red circle moving right on a gray background", frames=9, height=64, width=64, steps=2)
 
@@ -53,8 +55,18 @@ def test_generate_pressed_twice_runs_once(nano):
     explorer.generate.click()
     explorer.generate.click()
     assert "a run is under way" in explorer.status.value
+    assert explorer.generate.disabled and not explorer.stop.disabled
     explorer.session.wait()
-    assert explorer.session.made is not None
+    assert explorer.session.made is not None and "Done." in explorer.status.value
+
+
+def test_generate_pressed_while_a_run_is_stopping_does_not_let_it_go_on(nano):
+    explorer = SamplingExplorer(nano, replace(SHORT, steps=50))
+    explorer.generate.click()
+    explorer.stop.click()
+    explorer.generate.click()
+    explorer.session.wait()
+    assert "Stopped after step 1 of 50" in explorer.status.value and explorer.session.made is None
 
 
 def test_stop_at_once_leaves_the_pipeline_as_it_was_and_the_next_run_is_the_same(nano, explorer):
@@ -66,6 +78,36 @@ def test_stop_at_once_leaves_the_pipeline_as_it_was_and_the_next_run_is_the_same
     assert "Stopped after step 1 of 50" in other.status.value and other.session.made is None
     assert nano.scheduler is scheduler and not nano.transformer._forward_pre_hooks
     assert np.array_equal(generated(SamplingExplorer(nano, SHORT)).session.made.frames, frames)
+
+
+@pytest.mark.parametrize("pressed", ["before", "during"])
+def test_stop_while_the_frames_are_decoded_shows_nothing_of_the_run(nano, pressed):
+    explorer, decoder = SamplingExplorer(nano, SHORT), nano.vae.decoder
+    hang = decoder.register_forward_pre_hook if pressed == "before" else decoder.register_forward_hook
+    said = []
+
+    def press(*_):
+        explorer.stop.click()
+        said.append(explorer.status.value)
+
+    hook = hang(press)
+    generated(explorer)
+    hook.remove()
+    assert "Stopping after these frames." in said[0]
+    assert "Stopped while the frames were being decoded" in explorer.status.value
+    assert explorer.session.made is None and not explorer.generate.disabled and not decoder._forward_pre_hooks
+
+
+def test_stop_pressed_while_the_pictures_are_drawn_comes_too_late_and_says_nothing(nano, monkeypatch):
+    explorer, said = SamplingExplorer(nano, SHORT), []
+
+    def look():
+        explorer.stop.click()
+        said.append(explorer.status.value)
+
+    monkeypatch.setattr(explorer, "look", look)
+    generated(explorer)
+    assert "Stopping" not in said[0] and "Done." in explorer.status.value and explorer.session.made is not None
 
 
 @pytest.mark.parametrize(
@@ -80,10 +122,16 @@ def test_a_setting_that_cannot_work_is_a_sentence_and_the_controls_stay_usable(n
     assert not explorer.generate.disabled
 
 
-def test_a_thousand_steps_are_recorded_at_twenty(nano):
+def test_a_thousand_steps_are_recorded_at_twenty_and_take_the_memory_of_twenty(nano):
     kept = kept_steps(replace(SHORT, steps=1000))
     assert len(kept) == 20 and kept[0] == 0 and kept[-1] == 999
     assert kept_steps(SHORT) == [0, 1]
+    memory = []
+    for settings in (replace(SHORT, steps=20), replace(SHORT, steps=1000)):
+        with record(nano, trajectory(steps=kept_steps(settings)), *looks(settings)) as planning:
+            size = dict(num_frames=settings.frames, height=settings.height, width=settings.width)
+            memory.append(planning.plan(settings.prompt, num_inference_steps=settings.steps, **size).memory)
+    assert memory[0] == memory[1]
 
 
 def test_a_pinned_run_is_compared_with_the_next(nano, explorer):
