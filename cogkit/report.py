@@ -39,11 +39,11 @@ class Section:
 
 def looks(pipe: CogVideoXPipeline, settings: Settings) -> tuple:
     """The selectors of the report; the trajectory is always recorded."""
-    words, word = words_to_map(pipe, settings.prompt), word_of_interest(pipe, settings.prompt)
+    words = words_to_map(pipe, settings.prompt)
     return (
         maps("video->text", words=words),
         maps("text->video", words=words),
-        concepts(word),
+        concepts(concept_of(pipe, settings.prompt)),
         maps("frame->frame", steps=slice(None, None, EVERY)),
         acts("blocks.*.adaln*.gate.*"),
     )
@@ -58,7 +58,7 @@ def words_to_map(pipe: CogVideoXPipeline, prompt: str) -> list[str]:
 def sections(generation: Generation, pipe: CogVideoXPipeline) -> list[Section]:
     """Every plot of cogkit.plots that one run can fill, in the order in which the model works."""
     run, clip, prompt = generation.run, generation.frames, generation.settings.prompt
-    words, word = words_to_map(pipe, prompt), word_of_interest(pipe, prompt)
+    words = words_to_map(pipe, prompt)
     last = run["x0"].isel(step=-1)
     preview = fit_preview(last.values, clip)
     half = len(run["x0"]) // 2
@@ -72,10 +72,11 @@ def sections(generation: Generation, pipe: CogVideoXPipeline) -> list[Section]:
         plots.word_map(run, words, over=clip, show=BY["text->video"]),
     ]
     if "concepts" in run:  # an explorer's run has none
+        word = concept_of(pipe, prompt)
         notes.append(
             f"Last, one word alone as a concept: “{word}” and “background” go through the layers beside the prompt, "
-            "unseen by the video, and share out each patch by how like its attention output theirs is. Words of one "
-            "prompt would take patches from each other; one alone finds things, though not whose word it is."
+            "unseen by the video, and share out each patch by whose attention output is more like the patch's own. "
+            "That finds things, though not whose word it is."
         )
         word_maps.append(plots.word_map(run, word, over=clip, show=BY["concepts"]))
     return [
@@ -108,9 +109,16 @@ def sections(generation: Generation, pipe: CogVideoXPipeline) -> list[Section]:
 
 
 def word_of_interest(pipe: CogVideoXPipeline, prompt: str) -> str:
-    """The word whose map the report plays: a shape, if the prompt has one or has nothing that can be a concept."""
-    words = [word for word in words_to_map(pipe, prompt) if _can_be_concept(pipe, word)]
-    return next((word for word in words if word.strip(".,") in SHAPES), (words or SHAPES)[0])
+    """The word whose map the report plays: a shape, if the prompt has one, else the first that can be a concept."""
+    words = words_to_map(pipe, prompt)
+    words = [word for word in words if _can_be_concept(pipe, word)] or words
+    return next((word for word in words if word.strip(".,") in SHAPES), words[0])
+
+
+def concept_of(pipe: CogVideoXPipeline, prompt: str) -> str:
+    """The concept that the report looks for: the word of interest, or a shape if that is none."""
+    word = word_of_interest(pipe, prompt)
+    return word if _can_be_concept(pipe, word) else SHAPES[0]
 
 
 def _can_be_concept(pipe: CogVideoXPipeline, word: str) -> bool:

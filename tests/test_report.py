@@ -1,3 +1,4 @@
+import html
 import re
 
 import matplotlib
@@ -10,6 +11,7 @@ import pytest
 from cogkit import report
 from cogkit.generation import Settings, estimate_seconds, generate
 from cogkit.page import OutputError, write_run
+from cogkit.recording.concepts import Concepts
 
 SHORT = Settings("a red circle moving right on a gray background", frames=9, height=64, width=64, steps=2, seed=3)
 
@@ -62,19 +64,25 @@ def test_the_page_holds_every_picture_its_alt_text_and_its_table(nano, generatio
         ("a small blue star on a striped background", ["small", "blue", "star", "striped", "background"], "star"),
         ("red", ["red"], "red"),
         ("on a", ["on", "a"], "on"),
-        ("background", ["background"], "circle"),
-        ("helicopter", ["<unk>"], "circle"),
+        ("background is blue", ["background", "blue"], "blue"),
+        ("helicopter", ["<unk>"], "<unk>"),
     ],
 )
 def test_the_words_that_get_a_map_are_those_that_say_something(nano, prompt, mapped, played):
     assert report.words_to_map(nano, prompt) == mapped and report.word_of_interest(nano, prompt) == played
 
 
+@pytest.mark.parametrize("recorded", ["all that the report looks at", "what an explorer records"])
 @pytest.mark.parametrize("prompt", ["helicopter zebra", "background"])
-def test_a_prompt_of_unknown_words_or_of_nothing_can_be_reported(nano, recwarn, prompt):
+def test_a_prompt_of_words_that_are_no_concept_can_be_reported(nano, recwarn, tmp_path, prompt, recorded):
     strange = Settings(prompt, frames=9, height=64, width=64, steps=2)
-    found = generate(nano, strange, *report.looks(nano, strange))
-    assert np.isfinite(found.run.word(report.word_of_interest(nano, strange.prompt))).all()
+    looks = report.looks(nano, strange)
+    if recorded == "what an explorer records":
+        looks = [selector for selector in looks if not isinstance(selector, Concepts)]
+    found = generate(nano, strange, *looks)
+    page = write_run(tmp_path / "run", found, nano).read_text()
+    assert np.isfinite(found.run.word(report.word_of_interest(nano, prompt))).all()
+    assert ("“circle” and “background”" in html.unescape(page)) == ("concepts" in found.run)
 
 
 def test_the_estimate_counts_what_is_recorded_and_what_is_drawn(nano, monkeypatch):
