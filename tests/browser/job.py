@@ -90,12 +90,12 @@ def move(page, control, back=False, opened=False):
 
 
 def drag(page, handle):
-    """With the mouse, along the track towards its farther end."""
+    """With the mouse, along the track nearly to its farther end: also with three stops it cannot stay where it was."""
     handle.scroll_into_view_if_needed()
     box = handle.bounding_box()
     track = handle.evaluate("e => e.closest('.noUi-target, .ui-slider').getBoundingClientRect().toJSON()")
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    goal = track["x"] + track["width"] * (0.75 if x < track["x"] + track["width"] / 2 else 0.25)
+    goal = track["x"] + track["width"] * (0.95 if x < track["x"] + track["width"] / 2 else 0.05)
     page.mouse.move(x, y)
     page.mouse.down()
     page.mouse.move(goal, y, steps=5)
