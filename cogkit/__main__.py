@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import shutil
 import sys
 import time
 import warnings
@@ -47,10 +48,11 @@ def _parser() -> argparse.ArgumentParser:
     generate.set_defaults(run=_generate)
 
     train = verbs.add_parser("train", help="train a part of the nano checkpoint; resumes where it was stopped")
-    train.add_argument("part", choices=["vae", "transformer"])
+    train.add_argument("part", choices=["vae", "text", "transformer"])
     train.add_argument("--config", type=Path, help="a TOML file (default: the recipe of the shipped checkpoint)")
     train.add_argument("--folder", type=Path, help="where the run lives (default: runs/PART)")
     train.add_argument("--vae", type=Path, default=Path("runs/vae"), help="transformer: the run of the VAE")
+    train.add_argument("--text", type=Path, help="transformer: the run of the text encoder (default: a fresh one)")
     train.set_defaults(run=_train)
 
     export = verbs.add_parser("export", help="two finished runs -> a stock diffusers pipeline folder")
@@ -133,11 +135,20 @@ def _train(chosen) -> None:
         from cogkit.training.vae import VAETask
 
         task = VAETask(config, fresh=not (folder / "checkpoint.pt").exists())
+    elif chosen.part == "text":
+        from cogkit.training.text_task import TextTask
+
+        task = TextTask(config)
     else:
         from cogkit.training.export import trained_vae
+        from cogkit.training.loop import averaged_weights
         from cogkit.training.transformer import TransformerTask
 
-        task = TransformerTask(config, folder, trained_vae(chosen.vae))
+        text = {}
+        if chosen.text:
+            text = averaged_weights(chosen.text)
+            shutil.copy(chosen.text / "config.toml", folder / "text.toml")
+        task = TransformerTask(config, folder, trained_vae(chosen.vae), text)
     with tqdm(total=config.steps, mininterval=2, desc=f"training the {chosen.part}") as bar:
         for progress in train(task, config, folder):
             bar.update(progress.step - bar.n)

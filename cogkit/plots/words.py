@@ -67,7 +67,8 @@ def word_map(run, words, over=None, *, region=None, score=None, columns: int = 7
         ticks=[0, 1],
     )
     bar.ax.set_xticklabels(["0", "maximum"], fontsize=9)
-    bar.set_label(UNITS.get(scale, "attention"), fontsize=9, labelpad=-8)
+    unit = UNITS.get(scale, "attention")
+    bar.set_label(unit, fontsize=9, labelpad=-8)
     hot = [_hot_tenth(found) for found in maps]
     first = int(np.argmax(values or hot))
     figure.suptitle(
@@ -75,7 +76,7 @@ def word_map(run, words, over=None, *, region=None, score=None, columns: int = 7
         if scored
         else f"A tenth of the patches holds {percent(hot[first])} of the map of “{words[first]}” (10 % would be even)"
     )
-    alt = f"Word maps of {listed(words)} over {latent} latent frames, bright where attention is high. "
+    alt = f"Word maps of {listed(words)} over {latent} latent frames, bright where they are high ({unit}). "
     alt += " ".join(_path(word, found) for word, found in zip(words[:4], maps, strict=False))
     if scored:
         alt += f" Against the outline: {listed([f'{word} {each}' for word, each in zip(words, scored, strict=True)])}."

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
+PARTS = ("vae", "text", "transformer")
+
+
 class ConfigError(ValueError):
     """A training config that does not say what it must."""
 
@@ -35,7 +38,7 @@ class Scenes:
     """What is encoded for the clips, or the single frames, of one size."""
 
     count: int
-    lies: int = 0  # in the place of the first so many (contradiction.py)
+    lies: bool = False  # whether each is encoded a second time as it is not (contradiction.py)
     first: int = 0  # seed; another run's scenes begin elsewhere
     two: float = 1 / 3  # share with two things
     painted: float = 0.0  # share of things in colours beyond the palette (world/paint.py)
@@ -43,7 +46,7 @@ class Scenes:
 
 @dataclass(frozen=True)
 class Config:
-    part: str  # "vae" or "transformer"
+    part: str  # "vae", "text" or "transformer"
     stages: tuple[Stage, ...]
     seed: int = 0
     start: str = ""  # a pipeline folder to go on from, instead of from nothing
@@ -53,6 +56,7 @@ class Config:
     optimiser: str = "adamw"  # "muon": Muon for the matrices of the transformer's blocks, AdamW for the rest
     compile: bool = False  # torch.compile for the transformer's blocks: a fifth faster, wants a C++ compiler
     alignment: float = 0.0  # transformer: weight of the second lesson for the early blocks (alignment.py)
+    nouns: float = 0.0  # transformer: weight of the text encoder's own lesson (nouns.py), from a text run
     even_levels: bool = False  # transformer: errors in units of what is usual at their noise level (usual_error.py)
     clip_norm: float = 1.0
     average_decay: float = 0.999
@@ -60,7 +64,7 @@ class Config:
     validate_every: int = 500
     save_every: int = 250
     model: dict = dataclasses.field(default_factory=dict)  # sizes, handed to the diffusers class
-    data: dict[str, int | Scenes] = dataclasses.field(default_factory=dict)  # sizes of the data set
+    data: dict[str, int | Scenes] = dataclasses.field(default_factory=dict)  # clips_128, stills_64, ..., and counts
 
     @property
     def steps(self) -> int:
@@ -72,6 +76,14 @@ class Config:
                 return stage
             step -= stage.steps
         return self.stages[-1]
+
+    def scenes(self, size: int, frames: int) -> Scenes:
+        """What is encoded for clips, or single frames, of this size. Raises ConfigError if the config does not say."""
+        key = f"{'stills' if frames == 1 else 'clips'}_{size}"
+        wanted = self.data.get(key)
+        if not isinstance(wanted, Scenes):
+            raise ConfigError(f"[data] {key} is {wanted!r}; clips of it are trained on, so give a table with its count")
+        return wanted
 
     def learning_rate_at(self, step: int) -> float:
         if step < self.warmup:
@@ -94,8 +106,8 @@ def read_config(path: Path) -> Config:
         config = Config(**raw)
     except TypeError as error:
         raise ConfigError(f"{path}: {error}") from None
-    if config.part not in ("vae", "transformer"):
-        raise ConfigError(f"{path}: part={config.part!r} must be 'vae' or 'transformer'")
+    if config.part not in PARTS:
+        raise ConfigError(f"{path}: part={config.part!r} must be one of {', '.join(map(repr, PARTS))}")
     if not config.stages:
         raise ConfigError(f"{path} has no [[stages]]")
     return config

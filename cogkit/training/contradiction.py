@@ -18,7 +18,7 @@ from cogkit.shapes import Latents
 from cogkit.training.diffusion import Noised
 from cogkit.world.captions import said_of
 from cogkit.world.paint import nearest_name, rgb
-from cogkit.world.scene import Scene, Thing, allowed_pairs
+from cogkit.world.scene import Scene, Thing, allowed_pairs, is_allowed
 
 # Train timesteps. Above them there is nothing to see; below, what is wrong is too plain to be denied.
 UNTIL = 950
@@ -36,7 +36,7 @@ def lie(scene: Scene, seed: int, moving: bool) -> Scene:
             _exchanged(scene.things, what) for what in dice.permutation(["shape", "colour"] if moving else ["shape"])
         ]
     ways.append(_in_other_shapes(scene.things, dice))
-    return replace(scene, things=next(way for way in ways if way != scene.things and all(map(_allowed, way))))
+    return replace(scene, things=next(way for way in ways if way != scene.things and all(map(is_allowed, way))))
 
 
 def denied(scene: Scene, other: Scene) -> str:
@@ -85,7 +85,3 @@ def _in_other_shapes(things: tuple[Thing, ...], dice: np.random.Generator) -> tu
 
 def _exchanged(things: tuple[Thing, ...], what: str) -> tuple[Thing, ...]:
     return tuple(replace(a, **{what: getattr(b, what)}) for a, b in zip(things, things[::-1], strict=True))
-
-
-def _allowed(thing: Thing) -> bool:
-    return (nearest_name(rgb(thing.colour)), thing.shape) in allowed_pairs("training")

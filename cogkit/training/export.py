@@ -54,6 +54,8 @@ def export_pipeline(vae_run: Path, transformer_run: Path, out: Path) -> None:
         pipe.to(STORAGE).save_pretrained(draft)
         for part, run in (("vae", vae_run), ("transformer", transformer_run)):
             _copy_history(part, run, draft)
+        if (transformer_run / "text.toml").exists():
+            shutil.copy(transformer_run / "text.toml", draft)
         training_curves(sorted(draft.glob("*.jsonl"), reverse=True)).savefig(draft / "curves.png", dpi=80)
         if (out / "README.md").exists():  # the card is written by hand; its scores must be measured anew
             shutil.copy(out / "README.md", draft / "README.md")

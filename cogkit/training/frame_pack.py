@@ -22,7 +22,7 @@ from cogkit.training.text import UNSEEN_WORD
 from cogkit.training.timesteps import explicit_uniform
 from cogkit.training.vae import UNSEEN
 from cogkit.world.captions import caption
-from cogkit.world.scene import Scene, sample_scene
+from cogkit.world.scene import Scene, exchangeable, sample_scene
 
 EMPTY_PROMPT_SHARE = 0.1
 UNSEEN_WORD_SHARE = 0.08  # a shape must be read from its own word, whatever the colour says
@@ -46,17 +46,19 @@ class FramePacks:
         self.config = config
         self.alpha_bars = new_scheduler().alphas_cumprod
         self.shown: dict[tuple[int, int], LatentStore] = {}  # by size, and 1 frame or 17
-        self.lies: dict[tuple[int, int], LatentStore] = {}  # in the place of the first scenes of each
+        self.lies: dict[tuple[int, int], LatentStore] = {}
+        self.fair: dict[tuple[int, int], list[int]] = {}  # which of them are trained on
         self.unseen: dict[int, LatentStore] = {}
         groups = [group for stage in config.stages for group in stage.groups]
         for size, frames in sorted({_store(group) for group in groups}):
-            name, wanted = f"latents-{size}-{frames}", config.data[f"{'stills' if frames == 1 else 'clips'}_{size}"]
+            name, wanted = f"latents-{size}-{frames}", config.scenes(size, frames)
             first = size * 1_000_000 + wanted.first
             seeds = range(first, first + wanted.count)
             scenes = [sample_scene(seed, two=wanted.two, painted=wanted.painted) for seed in seeds]
             self.shown[size, frames] = encode_scenes(vae, scenes, size, folder / f"{name}.pt", frames)
+            self.fair[size, frames] = [k for k, scene in enumerate(scenes) if _fair(scene)]
             if wanted.lies:
-                lies = [lie(scenes[k], seeds[k], moving=frames > 1) for k in range(wanted.lies)]
+                lies = [lie(scene, seed, moving=frames > 1) for scene, seed in zip(scenes, seeds, strict=True)]
                 self.lies[size, frames] = encode_scenes(vae, lies, size, folder / f"{name}-lies.pt", frames)
         for size in sorted({group.size for group in groups}):
             held_out = range(UNSEEN, UNSEEN + config.data.get("validation_scenes", 64))
@@ -84,16 +86,15 @@ class FramePacks:
 
     def _batch(self, group: Group, t: Tensor, dice: np.random.Generator, generator: torch.Generator) -> Batch:
         store, lies = self.shown[_store(group)], self.lies.get(_store(group))
-        chosen = torch.from_numpy(dice.integers(len(store.scenes), size=group.clips))
+        chosen = torch.from_numpy(dice.choice(self.fair[_store(group)], size=group.clips))
         scenes = [store.scenes[k] for k in chosen]
         prompts = [_prompt(scene, dice, group.frames) for scene in scenes]
         x0 = store.latents(chosen, group.frames)
         noise = torch.randn(x0.shape, generator=generator)
         noised = add_noise(x0, noise, t, self.alpha_bars)
         if lies:
-            known = chosen < len(lies.scenes)
-            others = [lies.scenes[k] if yes else scene for k, yes, scene in zip(chosen, known, scenes, strict=True)]
-            which = contradicted(scenes, others, prompts, t, dice) & known
+            others = [lies.scenes[k] for k in chosen]
+            which = contradicted(scenes, others, prompts, t, dice)
             shown = lies.latents(chosen[which], group.frames)
             seen = add_noise(shown, noise[which], t[which], self.alpha_bars).latents
             noised.latents[which], noised.v[which] = answer(seen, x0[which], t[which], self.alpha_bars)
@@ -103,6 +104,12 @@ class FramePacks:
 def _store(group: Group) -> tuple[int, int]:
     """Where the latents of a group are kept: by size, and single frames apart."""
     return group.size, 1 if group.frames == 1 else LONGEST
+
+
+def _fair(scene: Scene) -> bool:
+    """Not of two things that could not have each other's shape: knowing which pairs there are would do, and what the
+    sentence says of which would never be learnt."""
+    return len(scene.things) == 1 or exchangeable(scene.things)
 
 
 def _prompt(scene: Scene, dice: np.random.Generator, frames: int) -> str:

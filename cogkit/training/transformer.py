@@ -5,8 +5,10 @@ Resolution grows from stage to stage, timesteps are drawn by explicit uniform sa
 classifier-free guidance.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKLCogVideoX, CogVideoXTransformer3DModel
@@ -20,9 +22,12 @@ from cogkit.training.alignment import Overhear, alignment_head, alignment_loss
 from cogkit.training.config import Config
 from cogkit.training.dense_attention import DenseAttention
 from cogkit.training.frame_pack import Batch, FramePacks
+from cogkit.training.muon import Muon
+from cogkit.training.nouns import SLOTS, noun_head, noun_loss, sentences
 from cogkit.training.text import MAX_TEXT, new_text_encoder, new_tokenizer, take_over, token_ids
 from cogkit.training.usual_error import UsualError
 
+SENTENCES = 32  # of the text encoder's lesson, in a step
 MUON_SHARE = 3.0  # of the learning rate
 
 
@@ -63,9 +68,12 @@ def rotary_embedding(config, size: int, frames: int) -> tuple[Tensor, Tensor]:
 
 
 class TransformerTask:
-    """Denoising on frame packs, with what helps it. `vae` encodes the scenes; their latents are kept in `folder`."""
+    """Denoising on frame packs, with what helps it.
 
-    def __init__(self, config: Config, folder: Path, vae: AutoencoderKLCogVideoX):
+    `vae` encodes the scenes; their latents are kept in `folder`. `text`: the weights of a text run (text_task.py).
+    """
+
+    def __init__(self, config: Config, folder: Path, vae: AutoencoderKLCogVideoX, text: Mapping[str, Tensor] = {}):
         torch.manual_seed(config.seed)
         self.config = config
         self.tokenizer = new_tokenizer()
@@ -80,6 +88,11 @@ class TransformerTask:
             self.model["alignment"] = alignment_head(self.model["transformer"].norm_final.normalized_shape[0])
             self.halfway = Overhear()
             blocks[len(blocks) // 2 - 1].register_forward_hook(self.halfway)
+        if config.nouns:
+            self.model["nouns"] = noun_head(text_encoder.config.d_model)
+        for name, part in self.model.items() if text else ():
+            if name in ("text_encoder", "nouns"):
+                part.load_state_dict({k.removeprefix(f"{name}."): v for k, v in text.items() if k.startswith(name)})
         if config.even_levels:
             self.model["usual"] = nn.ModuleDict({"v": UsualError(), "alignment": UsualError()})
         if config.compile:
@@ -100,7 +113,7 @@ class TransformerTask:
         optimisers = [torch.optim.AdamW(others, betas=(0.9, 0.98), weight_decay=decay, fused=True)]
         if matrices:
             groups = [{"params": matrices, "share": MUON_SHARE}]
-            optimisers.append(torch.optim.Muon(groups, weight_decay=decay, adjust_lr_fn="match_rms_adamw"))
+            optimisers.append(Muon(groups, weight_decay=decay, adjust_lr_fn="match_rms_adamw"))
         return optimisers
 
     def loss(self, step: int) -> tuple[Tensor, dict[str, float]]:
@@ -119,6 +132,11 @@ class TransformerTask:
         if aligned:
             second = sum(aligned) / len(aligned)
             loss, notes["alignment"] = loss + self.config.alignment * second, float(second.detach())
+        if self.config.nouns:
+            asked = sentences(np.random.default_rng((self.config.seed, step, 1)), SENTENCES)
+            vectors = self.model["text_encoder"](token_ids(self.tokenizer, asked.prompts, SLOTS))[0]
+            third = noun_loss(self.model["nouns"], vectors, asked)
+            loss, notes["nouns"] = loss + self.config.nouns * third, float(third.detach())
         return loss, notes
 
     @torch.no_grad()

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from cogkit.world.paint import mix_paint, spoken
+from cogkit.world.paint import mix_paint, nearest_name, rgb, spoken
 from cogkit.world.vocabulary import BACKGROUNDS, COLOURS, HELD_OUT_PAIRS, MOTIONS, RADII, SHAPES
 
 DURATION = 2.0  # seconds in which every object stays inside the frame: 17 frames at 8 fps
@@ -64,6 +64,11 @@ def sample_scene(
             return Scene(thrown, background)
 
 
+def throw_thing(dice: np.random.Generator, pairs: Pairs = "training", painted: float = 0.0) -> Thing:
+    """One thing alone, wherever there is room for it."""
+    return _repaint(_sample_thing(dice, pairs), dice, painted)
+
+
 def allowed_pairs(pairs: str) -> list[tuple[str, str]]:
     """The colour-shape pairs that a scene may show, in a fixed order."""
     every = [(colour, shape) for colour in COLOURS for shape in SHAPES]
@@ -72,6 +77,16 @@ def allowed_pairs(pairs: str) -> list[tuple[str, str]]:
     if pairs not in ("training", "held out"):
         raise ValueError(f"pairs={pairs!r} is not known; choose 'training', 'held out' or 'all'")
     return [pair for pair in every if (pair in HELD_OUT_PAIRS) == (pairs == "held out")]
+
+
+def is_allowed(thing: Thing, pairs: Pairs = "training") -> bool:
+    """Whether its colour, or of a paint the nearest one, may be seen with its shape."""
+    return (nearest_name(rgb(thing.colour)), thing.shape) in allowed_pairs(pairs)
+
+
+def exchangeable(things: tuple[Thing, ...]) -> bool:
+    """Whether two things may have each other's shape: then what may be seen does not tell which of them has which."""
+    return all(is_allowed(replace(a, shape=b.shape)) for a, b in zip(things, things[::-1], strict=True))
 
 
 def _sample_thing(dice: np.random.Generator, pairs: Pairs) -> Thing:

@@ -37,3 +37,17 @@ def test_a_bad_config_is_refused_by_file_and_key(tmp_path, text, message):
 def test_a_missing_config_is_named(tmp_path):
     with pytest.raises(ConfigError, match="there is no config .*nowhere.toml"):
         read_config(tmp_path / "nowhere.toml")
+
+
+@pytest.mark.parametrize(("data", "given"), [("", "None"), ("[data]\nclips_64 = 40", "40")])
+def test_clips_without_a_table_that_says_how_many_are_refused_by_their_key(tmp_path, data, given):
+    path = tmp_path / "recipe.toml"
+    path.write_text(f"part = 'transformer'\n[[stages]]\nsteps=1\ngroups=[{{size=64, frames=9, clips=1}}]\n{data}")
+    with pytest.raises(ConfigError, match=f"clips_64 is {given}; .* give a table"):
+        read_config(path).scenes(64, 9)
+
+
+def test_single_frames_have_a_table_of_their_own(tmp_path):
+    path = tmp_path / "recipe.toml"
+    path.write_text("part='vae'\n[[stages]]\nsteps=1\ngroups=[]\n[data]\nclips_64={count=1}\nstills_64={count=2}")
+    assert [read_config(path).scenes(64, frames).count for frames in (1, 9, 17)] == [2, 1, 1]

@@ -14,6 +14,7 @@ from cogkit.training.export import trained_vae
 from cogkit.training.latent_store import fingerprint
 from cogkit.training.loop import averaged_weights
 from cogkit.training.loop import train as train_loop
+from cogkit.training.text_task import TextTask
 from cogkit.training.transformer import TransformerTask
 from cogkit.training.vae import VAETask
 
@@ -36,8 +37,9 @@ def tiny(runs):
 def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     vae = train("vae", folder / "vae")
-    transformer = train("transformer", folder / "transformer", "--vae", str(folder / "vae"))
-    return folder, vae, transformer
+    text = train("text", folder / "text")
+    of = ("--vae", str(folder / "vae"), "--text", str(folder / "text"))
+    return folder, vae, train("transformer", folder / "transformer", *of), text
 
 
 def test_the_loss_of_the_vae_falls(runs):
@@ -56,8 +58,26 @@ def test_the_second_lesson_is_learnt(runs):
     assert sum(errors[-10:]) < 0.1 * sum(errors[:10]), errors
 
 
+def test_the_loss_of_the_text_encoder_falls(runs):
+    losses = [note["nouns"] for note in runs[3]]
+    assert sum(losses[-10:]) < 0.95 * sum(losses[:10]), losses
+
+
+def test_the_transformer_begins_with_the_text_encoder_that_was_trained_before(runs, tmp_path):
+    text = averaged_weights(runs[0] / "text")
+    config = replace(read_config(RECIPES / "smoke-transformer.toml"), compile=False)
+    task = TransformerTask(config, runs[0] / "transformer", trained_vae(runs[0] / "vae"), text)
+    weights = task.model.state_dict()
+    assert {name.split(".")[0] for name in text} == {"text_encoder", "nouns"}
+    assert all(torch.equal(weights[name], value) for name, value in text.items())
+
+
+def test_the_recipe_of_the_text_encoder_travels_with_the_pipeline(tiny):
+    assert read_config(tiny / "text.toml").part == "text"
+
+
 def test_a_finished_run_has_nothing_left_to_do(runs, capsys):
-    folder, vae, _ = runs
+    folder, vae, *_ = runs
     assert train("vae", folder / "vae") == vae
 
 
@@ -100,7 +120,7 @@ def test_a_run_for_the_decoder_alone_leaves_all_latents_what_they_were(tiny, tmp
     assert not torch.equal(before.decoder.conv_out.conv.weight, after.decoder.conv_out.conv.weight)
 
 
-@pytest.mark.parametrize("part", ["vae", "transformer"])
+@pytest.mark.parametrize("part", ["vae", "text", "transformer"])
 def test_a_run_that_is_stopped_and_resumed_ends_in_the_same_weights(tiny, tmp_path, part):
     recipe = read_config(RECIPES / f"smoke-{part}.toml")
     stages = tuple(replace(stage, steps=3) for stage in recipe.stages[:2])
@@ -109,7 +129,7 @@ def test_a_run_that_is_stopped_and_resumed_ends_in_the_same_weights(tiny, tmp_pa
     def task(where):
         if part == "vae":
             return VAETask(config, fresh=not (where / "checkpoint.pt").exists())
-        return TransformerTask(config, where, trained_vae(tiny))
+        return TextTask(config) if part == "text" else TransformerTask(config, where, trained_vae(tiny))
 
     for _ in train_loop(task(tmp_path / "whole"), config, tmp_path / "whole"):
         pass

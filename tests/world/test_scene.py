@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from cogkit.world.scene import DURATION, allowed_pairs, sample_scene
+from cogkit.world.scene import DURATION, allowed_pairs, exchangeable, sample_scene
 from cogkit.world.vocabulary import BACKGROUNDS, COLOURS, HELD_OUT_PAIRS, MOTIONS, SHAPES
 
 
@@ -52,3 +54,13 @@ def test_an_unknown_kind_of_pairs_is_refused_by_name():
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_the_asked_share_of_scenes_has_two_things(share):
     assert np.mean([len(sample_scene(k, two=share).things) == 2 for k in range(400)]) == pytest.approx(share, abs=0.08)
+
+
+def test_two_things_are_exchangeable_if_neither_pair_that_comes_of_it_is_held_out():
+    def thing(colour, shape):
+        return replace(sample_scene(0).things[0], colour=colour, shape=shape)
+
+    assert exchangeable((thing("red", "circle"), thing("blue", "star"))) is False  # a red star
+    assert exchangeable((thing("blue", "star"), thing("red", "circle"))) is False
+    assert exchangeable((thing("#f01010", "circle"), thing("blue", "star"))) is False  # a paint that is nearest to red
+    assert exchangeable((thing("yellow", "circle"), thing("blue", "star"))) is True

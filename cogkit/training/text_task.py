@@ -1,0 +1,72 @@
+"""Training the text encoder before anything is painted, as the T5 of the released models is trained before them."""
+
+import copy
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from cogkit.checkpoints import load
+from cogkit.training.config import Config
+from cogkit.training.muon import Muon
+from cogkit.training.nouns import SLOTS, noun_head, noun_loss, noun_scores, sentences
+from cogkit.training.text import new_text_encoder, new_tokenizer, take_over, token_ids
+
+SENTENCES = 64  # in a step
+ASKED = 400  # in a validation
+BIAS_SHARE = 30.0  # of the learning rate: who is next to whom is all there is to find, and Adam would take ages
+MUON_SHARE = 3.0
+KEEP = 0.3  # what a transformer already reads from the vectors is to stay
+
+
+class TextTask:
+    """Nouns that know their things. With `start`, the vectors stay near those of that pipeline's encoder."""
+
+    def __init__(self, config: Config):
+        torch.manual_seed(config.seed)
+        self.config = config
+        self.tokenizer = new_tokenizer()
+        text_encoder = new_text_encoder(len(self.tokenizer))
+        self.before = None
+        if config.start:
+            pipe = load(config.start, torch.float32)
+            take_over(text_encoder, self.tokenizer, pipe.text_encoder, pipe.tokenizer)
+            self.before = copy.deepcopy(text_encoder).requires_grad_(False)
+        self.model = nn.ModuleDict({"text_encoder": text_encoder, "nouns": noun_head(text_encoder.config.d_model)})
+
+    def optimisers(self) -> list[torch.optim.Optimizer]:
+        named = dict(self.model["text_encoder"].encoder.block.named_parameters())
+        biases = [p for name, p in named.items() if "relative_attention_bias" in name]
+        matrices = [p for name, p in named.items() if p.ndim == 2 and "relative_attention_bias" not in name]
+        taken = {id(p) for p in biases + matrices}
+        others = [p for p in self.model.parameters() if id(p) not in taken]
+        decay = self.config.weight_decay
+        groups = [{"params": others}, {"params": biases, "share": BIAS_SHARE}]
+        return [
+            torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=decay),
+            Muon(
+                [{"params": matrices, "share": MUON_SHARE}], weight_decay=decay, adjust_lr_fn="match_rms_adamw"
+            ),
+        ]
+
+    def loss(self, step: int) -> tuple[Tensor, dict[str, float]]:
+        asked = sentences(np.random.default_rng((self.config.seed, step)), SENTENCES)
+        ids = token_ids(self.tokenizer, asked.prompts, SLOTS)
+        vectors = self.model["text_encoder"](ids)[0]
+        nouns = noun_loss(self.model["nouns"], vectors, asked)
+        notes, loss = {"nouns": float(nouns.detach())}, nouns
+        if self.before is not None:
+            with torch.no_grad():
+                known = self.before(ids)[0]
+            moved = (vectors - known).square().mean() / known.var()
+            loss, notes["moved"] = loss + KEEP * moved, float(moved.detach())
+        return loss, notes
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """The share of nouns whose trait is named rightly, where the pairs are those of training and held out."""
+        scores = {}
+        for pairs in ("training", "held out"):
+            asked = sentences(np.random.default_rng(0), ASKED, pairs, painted=0.0)
+            for trait, share in noun_scores(model, self.tokenizer, asked).items():
+                scores[f"{trait} {pairs}"] = share
+        return scores
