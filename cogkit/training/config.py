@@ -56,7 +56,6 @@ class Config:
     optimiser: str = "adamw"  # "muon": Muon for the matrices of the transformer's blocks, AdamW for the rest
     compile: bool = False  # torch.compile for the transformer's blocks: a fifth faster, wants a C++ compiler
     alignment: float = 0.0  # transformer: weight of the second lesson for the early blocks (alignment.py)
-    nouns: float = 0.0  # transformer: weight of the text encoder's own lesson (nouns.py), from a text run
     even_levels: bool = False  # transformer: errors in units of what is usual at their noise level (usual_error.py)
     clip_norm: float = 1.0
     average_decay: float = 0.999

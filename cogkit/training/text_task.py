@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from cogkit.checkpoints import load
 from cogkit.training.config import Config
 from cogkit.training.muon import Muon
-from cogkit.training.nouns import SLOTS, noun_head, noun_loss, noun_scores, sentences
+from cogkit.training.binding import SLOTS, sentences, word_heads, word_loss, word_scores
 from cogkit.training.text import new_text_encoder, new_tokenizer, take_over, token_ids
 
 SENTENCES = 64  # in a step
@@ -20,7 +20,7 @@ KEEP = 0.3  # what a transformer already reads from the vectors is to stay
 
 
 class TextTask:
-    """Nouns that know their things. With `start`, the vectors stay near those of that pipeline's encoder."""
+    """Words that know their things. With `start`, the vectors stay near those of that pipeline's encoder."""
 
     def __init__(self, config: Config):
         torch.manual_seed(config.seed)
@@ -32,7 +32,7 @@ class TextTask:
             pipe = load(config.start, torch.float32)
             take_over(text_encoder, self.tokenizer, pipe.text_encoder, pipe.tokenizer)
             self.before = copy.deepcopy(text_encoder).requires_grad_(False)
-        self.model = nn.ModuleDict({"text_encoder": text_encoder, "nouns": noun_head(text_encoder.config.d_model)})
+        self.model = nn.ModuleDict({"text_encoder": text_encoder, "words": word_heads(text_encoder.config.d_model)})
 
     def optimisers(self) -> list[torch.optim.Optimizer]:
         named = dict(self.model["text_encoder"].encoder.block.named_parameters())
@@ -53,8 +53,8 @@ class TextTask:
         asked = sentences(np.random.default_rng((self.config.seed, step)), SENTENCES)
         ids = token_ids(self.tokenizer, asked.prompts, SLOTS)
         vectors = self.model["text_encoder"](ids)[0]
-        nouns = noun_loss(self.model["nouns"], vectors, asked)
-        notes, loss = {"nouns": float(nouns.detach())}, nouns
+        loss = word_loss(self.model["words"], vectors, asked)
+        notes = {"binding": float(loss.detach())}
         if self.before is not None:
             with torch.no_grad():
                 known = self.before(ids)[0]
@@ -63,10 +63,10 @@ class TextTask:
         return loss, notes
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """The share of nouns whose trait is named rightly, where the pairs are those of training and held out."""
+        """The share of right answers of the words, where the pairs are those of training and held out."""
         scores = {}
         for pairs in ("training", "held out"):
             asked = sentences(np.random.default_rng(0), ASKED, pairs, painted=0.0)
-            for trait, share in noun_scores(model, self.tokenizer, asked).items():
-                scores[f"{trait} {pairs}"] = share
+            for asked_of, share in word_scores(model, self.tokenizer, asked).items():
+                scores[f"{asked_of}, {pairs}"] = share
         return scores

@@ -8,7 +8,6 @@ classifier-free guidance.
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKLCogVideoX, CogVideoXTransformer3DModel
@@ -23,11 +22,9 @@ from cogkit.training.config import Config
 from cogkit.training.dense_attention import DenseAttention
 from cogkit.training.frame_pack import Batch, FramePacks
 from cogkit.training.muon import Muon
-from cogkit.training.nouns import SLOTS, noun_head, noun_loss, sentences
 from cogkit.training.text import MAX_TEXT, new_text_encoder, new_tokenizer, take_over, token_ids
 from cogkit.training.usual_error import UsualError
 
-SENTENCES = 32  # of the text encoder's lesson, in a step
 MUON_SHARE = 3.0  # of the learning rate
 
 
@@ -88,11 +85,10 @@ class TransformerTask:
             self.model["alignment"] = alignment_head(self.model["transformer"].norm_final.normalized_shape[0])
             self.halfway = Overhear()
             blocks[len(blocks) // 2 - 1].register_forward_hook(self.halfway)
-        if config.nouns:
-            self.model["nouns"] = noun_head(text_encoder.config.d_model)
-        for name, part in self.model.items() if text else ():
-            if name in ("text_encoder", "nouns"):
-                part.load_state_dict({k.removeprefix(f"{name}."): v for k, v in text.items() if k.startswith(name)})
+        if text:  # it is left as it is, as the T5 of the released models
+            prefix = "text_encoder."
+            text_encoder.load_state_dict({k.removeprefix(prefix): v for k, v in text.items() if k.startswith(prefix)})
+            text_encoder.requires_grad_(False)
         if config.even_levels:
             self.model["usual"] = nn.ModuleDict({"v": UsualError(), "alignment": UsualError()})
         if config.compile:
@@ -108,7 +104,7 @@ class TransformerTask:
             blocks = self.model["transformer"].transformer_blocks
             matrices = [p for b in blocks for part in (b.attn1, b.ff) for p in part.parameters() if p.ndim == 2]
         taken = {id(p) for p in matrices}
-        others = [p for p in self.model.parameters() if id(p) not in taken]
+        others = [p for p in self.model.parameters() if id(p) not in taken and p.requires_grad]
         decay = self.config.weight_decay
         optimisers = [torch.optim.AdamW(others, betas=(0.9, 0.98), weight_decay=decay, fused=True)]
         if matrices:
@@ -132,11 +128,6 @@ class TransformerTask:
         if aligned:
             second = sum(aligned) / len(aligned)
             loss, notes["alignment"] = loss + self.config.alignment * second, float(second.detach())
-        if self.config.nouns:
-            asked = sentences(np.random.default_rng((self.config.seed, step, 1)), SENTENCES)
-            vectors = self.model["text_encoder"](token_ids(self.tokenizer, asked.prompts, SLOTS))[0]
-            third = noun_loss(self.model["nouns"], vectors, asked)
-            loss, notes["nouns"] = loss + self.config.nouns * third, float(third.detach())
         return loss, notes
 
     @torch.no_grad()
