@@ -17,7 +17,7 @@ def session_after(*cells):
     return session.exitstatus
 
 
-MOST = budget.BUDGET * budget.BESIDE_OTHER_TESTS
+MOST = budget.NotebookBudget().most
 
 
 def test_a_session_fails_when_the_cells_of_one_notebook_take_too_long_together():
@@ -26,3 +26,12 @@ def test_a_session_fails_when_the_cells_of_one_notebook_take_too_long_together()
 
 def test_other_notebooks_and_other_tests_do_not_count():
     assert session_after(("a.ipynb::Cell 0", MOST - 1), ("b.ipynb::Cell 0", MOST - 1), ("a.py::test", MOST + 1)) == 0
+
+
+def test_a_slower_machine_is_given_more_time_and_a_faster_one_no_less(monkeypatch):
+    given = {}
+    for speed in (budget.SPEED / 2, budget.SPEED, 10 * budget.SPEED):
+        monkeypatch.setattr(budget, "speed_here", lambda speed=speed: speed)
+        given[speed] = budget.NotebookBudget().most
+    usual = budget.BUDGET * budget.BESIDE_OTHER_TESTS
+    assert list(given.values()) == [2 * usual, usual, usual]
