@@ -140,13 +140,12 @@ def _train(chosen) -> None:
 
         task = TextTask(config)
     else:
-        from cogkit.training.export import trained_vae
-        from cogkit.training.loop import averaged_weights
+        from cogkit.training.export import trained_text, trained_vae
         from cogkit.training.transformer import TransformerTask
 
         text = {}
         if chosen.text:
-            text = averaged_weights(chosen.text)
+            text = trained_text(chosen.text)
             shutil.copy(chosen.text / "config.toml", folder / "text.toml")
         task = TransformerTask(config, folder, trained_vae(chosen.vae), text)
     with tqdm(total=config.steps, mininterval=2, desc=f"training the {chosen.part}") as bar:

@@ -61,8 +61,9 @@ class Run(Mapping):
         """The map of a word over frame, y, x (and sample): a mean over measured steps, layers and heads.
 
         `show` is a recipe: by default the first of PREFERRED (cogkit/recording/recipes.py) that the recording of this
-        word can answer, which finds things best with record(concepts(...)) and far worse with words() alone; "share",
-        "mass", "lift" and others are plain means over all calls. `relation` names the recording if it was given a name. The words "<prompt>", "<eos>" and "<pad>" are always there in "video->text".
+        word can answer. Concepts find things best, maps("video->text") alone far worse. "share", "mass", "lift" and
+        others are plain means over all calls. `relation` names the recording if it was given a name.
+        The words "<prompt>", "<eos>" and "<pad>" are always there in "video->text".
         `branch`: "cond" if it was recorded, else "uncond".
         """
         asked = self.datasets.get(relation)

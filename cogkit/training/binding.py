@@ -42,11 +42,9 @@ def word_heads(width: int) -> nn.ModuleDict:
     return nn.ModuleDict({word: nn.ModuleDict(heads) for word, heads in of.items()})
 
 
-def sentences(
-    dice: np.random.Generator, count: int, pairs: Pairs = "training", painted: float = PAINTED
-) -> Sentences:
-    """Of two things that differ in colour and in shape; of `pairs`, and of training only such as stay allowed when their
-    shapes are exchanged, or knowing which pairs there are would do instead of reading."""
+def sentences(dice: np.random.Generator, count: int, pairs: Pairs = "training", painted: float = PAINTED) -> Sentences:
+    """Of two things that differ in colour and in shape, from `pairs`; of training only such as may have each other's
+    shape, or knowing which pairs there are would do instead of reading."""
     prompts, slots = [], {word: [] for word in ASKED}
     truth = {(word, trait): [] for word, traits in ASKED.items() for trait in traits}
     while len(prompts) < count:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKLCogVideoX, CogVideoXPipeline
+from torch import Tensor
 
 from cogkit.checkpoints import load
 from cogkit.plots.curves import training_curves
@@ -35,6 +36,13 @@ def trained_vae(folder: Path) -> AutoencoderKLCogVideoX:
     return vae
 
 
+def trained_text(folder: Path) -> dict[str, Tensor]:
+    """The averaged weights of the text encoder of a text run."""
+    if (part := _config(folder).part) != "text":
+        raise ConfigError(f"{folder} is a run of the {part}; --text wants one of the text encoder")
+    return _of_part("text_encoder", averaged_weights(folder))
+
+
 def export_pipeline(vae_run: Path, transformer_run: Path, out: Path) -> None:
     """Assemble and write the pipeline; an existing folder is replaced only once the new one is whole."""
     vae = trained_vae(vae_run)
@@ -43,8 +51,7 @@ def export_pipeline(vae_run: Path, transformer_run: Path, out: Path) -> None:
     text_encoder = new_text_encoder(len(tokenizer))
     weights = averaged_weights(transformer_run)
     for name, module in (("transformer", transformer), ("text_encoder", text_encoder)):
-        prefix = f"{name}."
-        module.load_state_dict({k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)})
+        module.load_state_dict(_of_part(name, weights))
     pipe = CogVideoXPipeline(
         tokenizer=tokenizer, text_encoder=text_encoder, vae=vae, transformer=transformer, scheduler=new_scheduler()
     )
@@ -71,6 +78,11 @@ def _copy_history(part: str, run: Path, draft: Path) -> None:
         source = run / (copy if shipped else name)
         if source.exists():
             shutil.copy(source, draft / copy)
+
+
+def _of_part(name: str, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    prefix = f"{name}."
+    return {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
 
 
 def _config(folder: Path) -> Config:

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from cogkit.checkpoints import load
+from cogkit.training.binding import SLOTS, sentences, word_heads, word_loss, word_scores
 from cogkit.training.config import Config
 from cogkit.training.muon import Muon
-from cogkit.training.binding import SLOTS, sentences, word_heads, word_loss, word_scores
 from cogkit.training.text import new_text_encoder, new_tokenizer, take_over, token_ids
 
 SENTENCES = 64  # in a step
@@ -44,9 +44,7 @@ class TextTask:
         groups = [{"params": others}, {"params": biases, "share": BIAS_SHARE}]
         return [
             torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=decay),
-            Muon(
-                [{"params": matrices, "share": MUON_SHARE}], weight_decay=decay, adjust_lr_fn="match_rms_adamw"
-            ),
+            Muon([{"params": matrices, "share": MUON_SHARE}], weight_decay=decay, adjust_lr_fn="match_rms_adamw"),
         ]
 
     def loss(self, step: int) -> tuple[Tensor, dict[str, float]]:

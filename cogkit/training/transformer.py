@@ -67,7 +67,8 @@ def rotary_embedding(config, size: int, frames: int) -> tuple[Tensor, Tensor]:
 class TransformerTask:
     """Denoising on frame packs, with what helps it.
 
-    `vae` encodes the scenes; their latents are kept in `folder`. `text`: the weights of a text run (text_task.py).
+    `vae` encodes the scenes; their latents are kept in `folder`. `text`: weights of an encoder that was trained before
+    (text_task.py).
     """
 
     def __init__(self, config: Config, folder: Path, vae: AutoencoderKLCogVideoX, text: Mapping[str, Tensor] = {}):
@@ -86,8 +87,7 @@ class TransformerTask:
             self.halfway = Overhear()
             blocks[len(blocks) // 2 - 1].register_forward_hook(self.halfway)
         if text:  # it is left as it is, as the T5 of the released models
-            prefix = "text_encoder."
-            text_encoder.load_state_dict({k.removeprefix(prefix): v for k, v in text.items() if k.startswith(prefix)})
+            text_encoder.load_state_dict(text)
             text_encoder.requires_grad_(False)
         if config.even_levels:
             self.model["usual"] = nn.ModuleDict({"v": UsualError(), "alignment": UsualError()})
