@@ -31,7 +31,10 @@ class NotebookBudget:
 
     def __init__(self, is_worker: bool = False):
         self.spent, self.is_worker = Counter(), is_worker
-        self.most = BUDGET * BESIDE_OTHER_TESTS * max(1.0, SPEED / speed_here())
+
+    @property
+    def most(self) -> float:
+        return BUDGET * BESIDE_OTHER_TESTS * max(1.0, SPEED / speed_here())
 
     def pytest_runtest_logreport(self, report):
         path = report.nodeid.partition("::")[0]
