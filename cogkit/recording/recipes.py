@@ -58,7 +58,7 @@ class Recipe:
 
 
 CLEAN = (0.0, 0.33)
-PREFERRED = (  # the first that a recording can answer, by what docs/localisation.md measures
+PREFERRED = (  # the first that a recording can answer; docs/localisation.md compares the kinds
     Recipe("concepts", (0.0, 0.33), CLEAN),
     Recipe("reads", noise=CLEAN),
     Recipe("mass", (0.0, 0.67), CLEAN),
