@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
 
     train = verbs.add_parser("train", help="train a part of the nano checkpoint; resumes where it was stopped")
     train.add_argument("part", choices=["vae", "text", "transformer"])
-    train.add_argument("--config", type=Path, help="a TOML file (default: the recipe of the shipped checkpoint)")
+    train.add_argument("--config", type=Path, help="a TOML file (default: the kit's own recipe)")
     train.add_argument("--folder", type=Path, help="where the run lives (default: runs/PART)")
     train.add_argument("--vae", type=Path, default=Path("runs/vae"), help="transformer: the run of the VAE")
     train.add_argument("--text", type=Path, help="transformer: the run of the text encoder (default: a fresh one)")
@@ -143,7 +143,7 @@ def _train(chosen) -> None:
         from cogkit.training.export import trained_text, trained_vae
         from cogkit.training.transformer import TransformerTask
 
-        text = {}
+        text = None
         if chosen.text:
             text = trained_text(chosen.text)
             shutil.copy(chosen.text / "config.toml", folder / "text.toml")

@@ -17,8 +17,8 @@ from torch import Tensor
 from cogkit.shapes import Latents
 from cogkit.training.diffusion import Noised
 from cogkit.world.captions import said_of
-from cogkit.world.paint import nearest_name, rgb
-from cogkit.world.scene import Scene, Thing, allowed_pairs, is_allowed
+from cogkit.world.scene import Scene, Thing, is_allowed
+from cogkit.world.vocabulary import SHAPES
 
 # Train timesteps. Above them there is nothing to see; below, what is wrong is too plain to be denied.
 UNTIL = 950
@@ -79,8 +79,7 @@ def _told(scene: Scene, prompt: str, what: str) -> bool:
 def _in_other_shapes(things: tuple[Thing, ...], dice: np.random.Generator) -> tuple[Thing, ...]:
     reshaped = []
     for thing in things:
-        name = nearest_name(rgb(thing.colour))
-        others = [shape for colour, shape in allowed_pairs("training") if colour == name and shape != thing.shape]
+        others = [shape for shape in SHAPES if shape != thing.shape and is_allowed(replace(thing, shape=shape))]
         reshaped.append(replace(thing, shape=str(dice.choice(others))))
     return tuple(reshaped)
 

@@ -4,6 +4,7 @@ Frame pack (paper, section 3.1): durations are mixed within every step. Clips of
 attends to another. Everything about step n follows from (seed, n).
 """
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -47,18 +48,17 @@ class FramePacks:
         self.alpha_bars = new_scheduler().alphas_cumprod
         self.shown: dict[tuple[int, int], LatentStore] = {}  # by size, and 1 frame or 17
         self.lies: dict[tuple[int, int], LatentStore] = {}
-        self.fair: dict[tuple[int, int], list[int]] = {}  # which of them are trained on
         self.unseen: dict[int, LatentStore] = {}
         groups = [group for stage in config.stages for group in stage.groups]
         for size, frames in sorted({_store(group) for group in groups}):
             name, wanted = f"latents-{size}-{frames}", config.scenes(size, frames)
-            first = size * 1_000_000 + wanted.first
-            seeds = range(first, first + wanted.count)
-            scenes = [sample_scene(seed, two=wanted.two, painted=wanted.painted) for seed in seeds]
+            seeds = itertools.count(size * 1_000_000 + wanted.first)
+            thrown = ((seed, sample_scene(seed, two=wanted.two, painted=wanted.painted)) for seed in seeds)
+            fair = list(itertools.islice((pair for pair in thrown if _fair(pair[1])), wanted.count))
+            scenes = [scene for _, scene in fair]
             self.shown[size, frames] = encode_scenes(vae, scenes, size, folder / f"{name}.pt", frames)
-            self.fair[size, frames] = [k for k, scene in enumerate(scenes) if _fair(scene)]
             if wanted.lies:
-                lies = [lie(scene, seed, moving=frames > 1) for scene, seed in zip(scenes, seeds, strict=True)]
+                lies = [lie(scene, seed, moving=frames > 1) for seed, scene in fair]
                 self.lies[size, frames] = encode_scenes(vae, lies, size, folder / f"{name}-lies.pt", frames)
         for size in sorted({group.size for group in groups}):
             held_out = range(UNSEEN, UNSEEN + config.data.get("validation_scenes", 64))
@@ -86,7 +86,7 @@ class FramePacks:
 
     def _batch(self, group: Group, t: Tensor, dice: np.random.Generator, generator: torch.Generator) -> Batch:
         store, lies = self.shown[_store(group)], self.lies.get(_store(group))
-        chosen = torch.from_numpy(dice.choice(self.fair[_store(group)], size=group.clips))
+        chosen = torch.from_numpy(dice.integers(len(store.scenes), size=group.clips))
         scenes = [store.scenes[k] for k in chosen]
         prompts = [_prompt(scene, dice, group.frames) for scene in scenes]
         x0 = store.latents(chosen, group.frames)

@@ -1,10 +1,15 @@
-"""Muon on any CPU: torch's own orthogonalises in bfloat16, which takes seconds a step where the CPU must emulate it."""
+"""Muon for matrices and AdamW for the rest, on any CPU.
+
+Torch's own Muon orthogonalises in bfloat16, which takes seconds a step where the CPU must emulate it.
+"""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from cogkit.checkpoints import cpu_has_fast_bf16
+
+MUON_SHARE = 3.0  # of the learning rate
 
 
 class _NoBfloat16(TorchFunctionMode):
@@ -23,3 +28,18 @@ class Muon(torch.optim.Muon):
             return super().step(closure)
         with _NoBfloat16():
             return super().step(closure)
+
+
+def muon_and_adamw(
+    model: nn.Module, matrices: list[nn.Parameter], weight_decay: float, shares: dict[nn.Parameter, float] | None = None
+) -> list[torch.optim.Optimizer]:
+    """Over all that is trained of `model`. `shares`: of the learning rate, for single parameters."""
+    shares = shares or {}
+    apart = {id(p) for p in [*matrices, *shares]}
+    others = [p for p in model.parameters() if id(p) not in apart and p.requires_grad]
+    groups = [{"params": others}] + [{"params": [p], "share": share} for p, share in shares.items()]
+    optimisers = [torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=weight_decay, fused=True)]
+    if matrices:
+        groups = [{"params": matrices, "share": MUON_SHARE}]
+        optimisers.append(Muon(groups, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"))
+    return optimisers

@@ -9,13 +9,12 @@ from torch import Tensor, nn
 from cogkit.checkpoints import load
 from cogkit.training.binding import SLOTS, sentences, word_heads, word_loss, word_scores
 from cogkit.training.config import Config
-from cogkit.training.muon import Muon
+from cogkit.training.muon import muon_and_adamw
 from cogkit.training.text import new_text_encoder, new_tokenizer, take_over, token_ids
 
 SENTENCES = 64  # in a step
 ASKED = 400  # in a validation
 BIAS_SHARE = 30.0  # of the learning rate: who is next to whom is all there is to find, and Adam would take ages
-MUON_SHARE = 3.0
 KEEP = 0.3  # what a transformer already reads from the vectors is to stay
 
 
@@ -36,16 +35,9 @@ class TextTask:
 
     def optimisers(self) -> list[torch.optim.Optimizer]:
         named = dict(self.model["text_encoder"].encoder.block.named_parameters())
-        biases = [p for name, p in named.items() if "relative_attention_bias" in name]
-        matrices = [p for name, p in named.items() if p.ndim == 2 and "relative_attention_bias" not in name]
-        taken = {id(p) for p in biases + matrices}
-        others = [p for p in self.model.parameters() if id(p) not in taken]
-        decay = self.config.weight_decay
-        groups = [{"params": others}, {"params": biases, "share": BIAS_SHARE}]
-        return [
-            torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=decay),
-            Muon([{"params": matrices, "share": MUON_SHARE}], weight_decay=decay, adjust_lr_fn="match_rms_adamw"),
-        ]
+        biases = {p: BIAS_SHARE for name, p in named.items() if "relative_attention_bias" in name}
+        matrices = [p for p in named.values() if p.ndim == 2 and p not in biases]
+        return muon_and_adamw(self.model, matrices, self.config.weight_decay, biases)
 
     def loss(self, step: int) -> tuple[Tensor, dict[str, float]]:
         asked = sentences(np.random.default_rng((self.config.seed, step)), SENTENCES)

@@ -5,7 +5,6 @@ Resolution grows from stage to stage, timesteps are drawn by explicit uniform sa
 classifier-free guidance.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -21,11 +20,9 @@ from cogkit.training.alignment import Overhear, alignment_head, alignment_loss
 from cogkit.training.config import Config
 from cogkit.training.dense_attention import DenseAttention
 from cogkit.training.frame_pack import Batch, FramePacks
-from cogkit.training.muon import Muon
+from cogkit.training.muon import muon_and_adamw
 from cogkit.training.text import MAX_TEXT, new_text_encoder, new_tokenizer, take_over, token_ids
 from cogkit.training.usual_error import UsualError
-
-MUON_SHARE = 3.0  # of the learning rate
 
 
 def new_transformer(size: int = 128, frames: int = 17, text_width: int = 128, **sizes) -> CogVideoXTransformer3DModel:
@@ -71,7 +68,9 @@ class TransformerTask:
     (text_task.py).
     """
 
-    def __init__(self, config: Config, folder: Path, vae: AutoencoderKLCogVideoX, text: Mapping[str, Tensor] = {}):
+    def __init__(
+        self, config: Config, folder: Path, vae: AutoencoderKLCogVideoX, text: dict[str, Tensor] | None = None
+    ):
         torch.manual_seed(config.seed)
         self.config = config
         self.tokenizer = new_tokenizer()
@@ -103,14 +102,7 @@ class TransformerTask:
         if self.config.optimiser == "muon":
             blocks = self.model["transformer"].transformer_blocks
             matrices = [p for b in blocks for part in (b.attn1, b.ff) for p in part.parameters() if p.ndim == 2]
-        taken = {id(p) for p in matrices}
-        others = [p for p in self.model.parameters() if id(p) not in taken and p.requires_grad]
-        decay = self.config.weight_decay
-        optimisers = [torch.optim.AdamW(others, betas=(0.9, 0.98), weight_decay=decay, fused=True)]
-        if matrices:
-            groups = [{"params": matrices, "share": MUON_SHARE}]
-            optimisers.append(Muon(groups, weight_decay=decay, adjust_lr_fn="match_rms_adamw"))
-        return optimisers
+        return muon_and_adamw(self.model, matrices, self.config.weight_decay)
 
     def loss(self, step: int) -> tuple[Tensor, dict[str, float]]:
         slots, pack = self.packs.pack(step)

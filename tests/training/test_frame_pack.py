@@ -8,7 +8,7 @@ import torch
 from cogkit.training.config import Config, Group, Scenes, Stage
 from cogkit.training.frame_pack import FramePacks
 from cogkit.training.vae import new_vae
-from cogkit.world.scene import exchangeable
+from cogkit.world.scene import exchangeable, sample_scene
 
 GROUPS = (Group(size=32, frames=1, clips=3), Group(size=32, frames=9, clips=2), Group(size=32, frames=17, clips=2))
 
@@ -41,10 +41,11 @@ def test_a_step_is_the_same_whenever_it_is_asked_for(packs):
 
 def test_of_two_things_either_could_have_the_others_shape(packs):
     """Else knowing which pairs of colour and shape there are would do instead of reading the sentence."""
-    every = [scene for store in packs.shown.values() for scene in store.scenes]
-    assert not all(exchangeable(scene.things) for scene in every if len(scene.things) == 2), "or nothing is sorted out"
-    for batch in batches(packs):
-        assert all(exchangeable(scene.things) for scene in batch.scenes if len(scene.things) == 2)
+    thrown = [sample_scene(32_000_000 + k, two=0.9) for k in range(24)]
+    assert not all(exchangeable(scene.things) for scene in thrown if len(scene.things) == 2), "or nothing is sorted out"
+    for store in packs.shown.values():
+        assert len(store.scenes) == 24
+        assert all(exchangeable(scene.things) for scene in store.scenes if len(scene.things) == 2)
 
 
 def test_whatever_a_clip_shows_the_answer_leads_to_the_scene_of_its_sentence(packs):
