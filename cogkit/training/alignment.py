@@ -15,11 +15,12 @@ from torch import Tensor, nn
 from cogkit.shapes import PATCH, SPATIAL, latent_frames
 from cogkit.world.paint import spoken
 from cogkit.world.render import coverage
-from cogkit.world.scene import Scene
+from cogkit.world.scene import Scene, Thing
 from cogkit.world.vocabulary import COLOURS, FPS, MOTIONS, SHAPES
 
 CELLS = 4  # along each side of a patch: how finely the outline is asked for
-OUTLINE, TRAITS = len(SHAPES) * CELLS**2, len(COLOURS) + len(MOTIONS)
+NAMED = 2  # the thing that the sentence names first, and the second
+OUTLINE, TRAITS = len(SHAPES) * CELLS**2, len(COLOURS) + len(MOTIONS) + NAMED
 
 
 class Overhear:
@@ -36,18 +37,25 @@ def alignment_head(width: int) -> nn.Module:
 
 
 def alignment_loss(
-    head: nn.Module, tokens: Float[Tensor, "b n d"], scenes: list[Scene], size: int, frames: int
+    head: nn.Module,
+    tokens: Float[Tensor, "b n d"],
+    scenes: list[Scene],
+    named: list[tuple[Thing, ...]],
+    size: int,
+    frames: int,
 ) -> Float[Tensor, "b"]:
-    """Squared error per token of each clip, summed over what is asked: outline by shape, colour, motion."""
-    truth = torch.from_numpy(np.stack([what_is_where(scene, size, frames) for scene in scenes]))
-    error = (head(tokens.float()) - truth).square()
+    """Squared error per token of each clip, summed over what is asked: outline by shape, colour, motion, and which of
+    the things that its sentence names."""
+    truth = np.stack([what_is_where(*told, size, frames) for told in zip(scenes, named, strict=True)])
+    error = (head(tokens.float()) - torch.from_numpy(truth)).square()
     outline, traits = error.split([OUTLINE, TRAITS], dim=-1)
     return (outline.sum(-1) / CELLS**2 + traits.sum(-1)).mean(-1)
 
 
-def what_is_where(scene: Scene, size: int, frames: int) -> Float[np.ndarray, "n features"]:
+def what_is_where(scene: Scene, named: tuple[Thing, ...], size: int, frames: int) -> Float[np.ndarray, "n features"]:
     """For every video token, in the transformer's order: the share of its cells that each shape covers, then the share
-    of the patch that each colour and each motion covers, at the middle of the latent frame's time."""
+    of the patch that each colour, each motion and each of the `named` things covers, at the middle of the latent
+    frame's time."""
     seconds = [0.0] + [(4 * k - 1.5) / FPS for k in range(1, latent_frames(frames))]
     grid = size // SPATIAL // PATCH
     side = grid * CELLS
@@ -63,5 +71,7 @@ def what_is_where(scene: Scene, size: int, frames: int) -> Float[np.ndarray, "n 
         if name in COLOURS:  # what lies between them is none of them
             traits[..., list(COLOURS).index(name)] += share
         traits[..., len(COLOURS) + list(MOTIONS).index(thing.motion)] += share
+        if thing in named:
+            traits[..., -NAMED + named.index(thing)] += share
     cells = rearrange(cells, "t (h i) (w j) s -> (t h w) (s i j)", i=CELLS, j=CELLS)
     return np.concatenate([cells, rearrange(traits, "t h w c -> (t h w) c")], axis=-1)

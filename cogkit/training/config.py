@@ -28,7 +28,7 @@ class Stage:
 
     steps: int
     groups: tuple[Group, ...]
-    text_slots: tuple[int, ...] = ()  # transformer: lengths that prompts are padded to, one drawn per step
+    text_slots: tuple[int, ...] = ()  # text, transformer: lengths that prompts are padded to, one drawn per step
     train_encoder: bool = True  # VAE
 
 

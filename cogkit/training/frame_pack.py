@@ -22,8 +22,8 @@ from cogkit.training.latent_store import LONGEST, LatentStore, encode_scenes
 from cogkit.training.text import UNSEEN_WORD
 from cogkit.training.timesteps import explicit_uniform
 from cogkit.training.vae import UNSEEN
-from cogkit.world.captions import caption
-from cogkit.world.scene import Scene, exchangeable, sample_scene
+from cogkit.world.captions import phrased
+from cogkit.world.scene import Scene, Thing, exchangeable, sample_scene
 
 EMPTY_PROMPT_SHARE = 0.1
 UNSEEN_WORD_SHARE = 0.08  # a shape must be read from its own word, whatever the colour says
@@ -36,6 +36,7 @@ class Batch(NamedTuple):
     frames: int
     scenes: list[Scene]
     prompts: list[str]
+    named: list[tuple[Thing, ...]]  # by each prompt, in this order
     t: Int[Tensor, "b"]  # train timesteps
     noised: Noised
 
@@ -81,24 +82,31 @@ class FramePacks:
             x0 = store.latents(torch.arange(len(store.scenes)), LONGEST)
             generator = torch.Generator().manual_seed(0)
             noise, t = torch.randn(x0.shape, generator=generator), explicit_uniform(len(x0), generator)
-            prompts = [caption(scene, k) for k, scene in enumerate(store.scenes)]
-            yield Batch(size, LONGEST, store.scenes, prompts, t, add_noise(x0, noise, t, self.alpha_bars))
+            prompts, named = zip(*(phrased(scene, k) for k, scene in enumerate(store.scenes)), strict=True)
+            yield Batch(
+                size, LONGEST, store.scenes, list(prompts), list(named), t, add_noise(x0, noise, t, self.alpha_bars)
+            )
 
     def _batch(self, group: Group, t: Tensor, dice: np.random.Generator, generator: torch.Generator) -> Batch:
         store, lies = self.shown[_store(group)], self.lies.get(_store(group))
         chosen = torch.from_numpy(dice.integers(len(store.scenes), size=group.clips))
-        scenes = [store.scenes[k] for k in chosen]
-        prompts = [_prompt(scene, dice, group.frames) for scene in scenes]
-        x0 = store.latents(chosen, group.frames)
+        scenes, x0 = [store.scenes[k] for k in chosen], store.latents(chosen, group.frames)
+        if lies:
+            others, other = [lies.scenes[k] for k in chosen], lies.latents(chosen, group.frames)
+            # A lie is a scene as good as any: half of the time the sentence tells it, and the other one is the lie.
+            turned = [_fair(scene) and dice.random() < 0.5 for scene in others]
+            pairs = [(b, a) if turn else (a, b) for a, b, turn in zip(scenes, others, turned, strict=True)]
+            scenes, others = map(list, zip(*pairs, strict=True))
+            swap = torch.tensor(turned)
+            x0[swap], other[swap] = other[swap], x0[swap]
+        prompts, named = map(list, zip(*(_prompt(scene, dice, group.frames) for scene in scenes), strict=True))
         noise = torch.randn(x0.shape, generator=generator)
         noised = add_noise(x0, noise, t, self.alpha_bars)
         if lies:
-            others = [lies.scenes[k] for k in chosen]
             which = contradicted(scenes, others, prompts, t, dice)
-            shown = lies.latents(chosen[which], group.frames)
-            seen = add_noise(shown, noise[which], t[which], self.alpha_bars).latents
+            seen = add_noise(other[which], noise[which], t[which], self.alpha_bars).latents
             noised.latents[which], noised.v[which] = answer(seen, x0[which], t[which], self.alpha_bars)
-        return Batch(group.size, group.frames, scenes, prompts, t, noised)
+        return Batch(group.size, group.frames, scenes, prompts, named, t, noised)
 
 
 def _store(group: Group) -> tuple[int, int]:
@@ -112,9 +120,9 @@ def _fair(scene: Scene) -> bool:
     return len(scene.things) == 1 or exchangeable(scene.things)
 
 
-def _prompt(scene: Scene, dice: np.random.Generator, frames: int) -> str:
+def _prompt(scene: Scene, dice: np.random.Generator, frames: int) -> tuple[str, tuple[Thing, ...]]:
     """A fresh phrasing; sometimes nothing, sometimes with a word blotted out, so that unknown words do no harm."""
     if dice.random() < EMPTY_PROMPT_SHARE:
-        return ""
-    said = caption(scene, int(dice.integers(2**31)), still_frame=frames == 1 and dice.random() < 0.8)
-    return " ".join(UNSEEN_WORD if dice.random() < UNSEEN_WORD_SHARE else word for word in said.split())
+        return "", ()
+    said, named = phrased(scene, int(dice.integers(2**31)), still_frame=frames == 1 and dice.random() < 0.8)
+    return " ".join(UNSEEN_WORD if dice.random() < UNSEEN_WORD_SHARE else word for word in said.split()), named

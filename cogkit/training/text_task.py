@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from cogkit.checkpoints import load
-from cogkit.training.binding import SLOTS, sentences, word_heads, word_loss, word_scores
+from cogkit.training.binding import sentences, word_loss, word_score
 from cogkit.training.config import Config
 from cogkit.training.muon import muon_and_adamw
 from cogkit.training.text import new_text_encoder, new_tokenizer, take_over, token_ids
@@ -31,7 +31,7 @@ class TextTask:
             pipe = load(config.start, torch.float32)
             take_over(text_encoder, self.tokenizer, pipe.text_encoder, pipe.tokenizer)
             self.before = copy.deepcopy(text_encoder).requires_grad_(False)
-        self.model = nn.ModuleDict({"text_encoder": text_encoder, "words": word_heads(text_encoder.config.d_model)})
+        self.model = nn.ModuleDict({"text_encoder": text_encoder, "whose": nn.Linear(text_encoder.config.d_model, 3)})
 
     def optimisers(self) -> list[torch.optim.Optimizer]:
         named = dict(self.model["text_encoder"].encoder.block.named_parameters())
@@ -40,10 +40,12 @@ class TextTask:
         return muon_and_adamw(self.model, matrices, self.config.weight_decay, biases)
 
     def loss(self, step: int) -> tuple[Tensor, dict[str, float]]:
-        asked = sentences(np.random.default_rng((self.config.seed, step)), SENTENCES)
-        ids = token_ids(self.tokenizer, asked.prompts, SLOTS)
+        dice = np.random.default_rng((self.config.seed, step))
+        slots = int(dice.choice(self.config.stage_at(step).text_slots))
+        asked = sentences(dice, SENTENCES, slots)
+        ids = token_ids(self.tokenizer, asked.prompts, slots)
         vectors = self.model["text_encoder"](ids)[0]
-        loss = word_loss(self.model["words"], vectors, asked)
+        loss = word_loss(self.model["whose"], vectors, asked)
         notes = {"binding": float(loss.detach())}
         if self.before is not None:
             with torch.no_grad():
@@ -53,10 +55,10 @@ class TextTask:
         return loss, notes
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """The share of right answers of the words, where the pairs are those of training and held out."""
+        """The share of words that know which thing they speak of; pairs of training, and held out."""
         scores = {}
-        for pairs in ("training", "held out"):
-            asked = sentences(np.random.default_rng(0), ASKED, pairs, painted=0.0)
-            for asked_of, share in word_scores(model, self.tokenizer, asked).items():
-                scores[f"{asked_of}, {pairs}"] = share
+        for slots in sorted({slots for stage in self.config.stages for slots in stage.text_slots}):
+            for pairs in ("training", "held out"):
+                asked = sentences(np.random.default_rng(0), ASKED, slots, pairs)
+                scores[f"whose, {slots} slots, {pairs}"] = word_score(model, self.tokenizer, asked)
         return scores

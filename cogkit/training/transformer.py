@@ -114,7 +114,7 @@ class TransformerTask:
             count += error.numel()
             if self.config.alignment:
                 head, tokens = self.model["alignment"], self.halfway.tokens
-                amiss = alignment_loss(head, tokens, batch.scenes, batch.size, batch.frames)
+                amiss = alignment_loss(head, tokens, batch.scenes, batch.named, batch.size, batch.frames)
                 aligned.append(self._evened("alignment", amiss, batch.t) / len(amiss))
         loss = squared / count
         if aligned:

@@ -62,6 +62,11 @@ def caption(scene: Scene, seed: int | tuple[int, ...], still_frame: bool = False
 
     One caption in twelve leaves the background out, one in twelve the movement: what is not said is free.
     """
+    return phrased(scene, seed, still_frame)[0]
+
+
+def phrased(scene: Scene, seed: int | tuple[int, ...], still_frame: bool = False) -> tuple[str, tuple[Thing, ...]]:
+    """A caption, and the things in the order in which it names them."""
     dice = np.random.default_rng(seed)
     silent = still_frame or dice.random() < 1 / 12
     things = list(scene.things)
@@ -69,12 +74,12 @@ def caption(scene: Scene, seed: int | tuple[int, ...], still_frame: bool = False
         things.reverse()
     said = " and ".join(_describe(thing, dice, silent) for thing in things)
     if dice.random() < 1 / 12:
-        return said
+        return said, tuple(things)
     name = _pick(dice, SPELLINGS.get(scene.background, (scene.background,)))
     backdrop = f"{_pick(dice, BEHIND)} {article(name)} {name} background"
     if dice.random() < 0.1:
-        return f"{backdrop}, {said}"
-    return f"{_pick(dice, OPENINGS)}{said} {backdrop}"
+        return f"{backdrop}, {said}", tuple(things)
+    return f"{_pick(dice, OPENINGS)}{said} {backdrop}", tuple(things)
 
 
 def said_of(thing: Thing, sentence: str) -> set[str]:
