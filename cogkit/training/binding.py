@@ -25,7 +25,6 @@ from cogkit.world.vocabulary import BACKGROUNDS, SHAPES
 
 NEITHER, PADDING = 0, -100  # beside 1 and 2; cross-entropy leaves the padding out
 TWO = 0.8  # share of sentences of two things
-SLOTS = 40  # as many as the longest sentence wants
 BACKDROP = ("on", "over", "against", "in", ",")  # a thing's words end here
 
 
@@ -34,13 +33,13 @@ class Sentences(NamedTuple):
     whose: Int[Tensor, "b slots"]  # of every word 1 or 2, in the order in which the sentence names things, or NEITHER
 
 
-def sentences(dice: np.random.Generator, count: int, slots: int = SLOTS, pairs: Pairs = "training") -> Sentences:
-    """Of one thing or two, from `pairs`, half of their colours beyond the palette, to be padded to `slots`."""
+def sentences(dice: np.random.Generator, count: int, slots: int, pairs: Pairs = "training") -> Sentences:
+    """Of one thing or two, from `pairs`, half of their colours beyond the palette, padded or cut to `slots`."""
     prompts, whose = [], torch.full((count, slots), PADDING)
     for row in range(count):
         things = tuple(throw_thing(dice, pairs, 0.5) for _ in range(1 + (dice.random() < TWO)))
         prompts.append(caption(Scene(things, str(dice.choice(BACKGROUNDS))), int(dice.integers(2**31))))
-        told = whose_words(prompts[-1])
+        told = whose_words(prompts[-1])[: slots - 1]  # the last one is the mark of the end
         whose[row, : len(told)] = torch.tensor(told)
     return Sentences(prompts, whose)
 

@@ -108,6 +108,8 @@ def read_config(path: Path) -> Config:
         raise ConfigError(f"{path}: part={config.part!r} must be one of {', '.join(map(repr, PARTS))}")
     if not config.stages:
         raise ConfigError(f"{path} has no [[stages]]")
+    if config.part != "vae" and not all(stage.text_slots for stage in config.stages):
+        raise ConfigError(f"{path}: a stage has text_slots=[]; say to how many sentences are padded, such as [40, 226]")
     return config
 
 

@@ -2,13 +2,15 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
-from cogkit.training.binding import NEITHER, PADDING, SLOTS, sentences, whose_words, word_loss
+from cogkit.training.binding import NEITHER, PADDING, sentences, whose_words, word_loss
 from cogkit.training.config import Config, Stage
 from cogkit.training.text import new_tokenizer, token_ids
 from cogkit.training.text_task import TextTask
 from cogkit.world.captions import phrased, said_of
 from cogkit.world.scene import sample_scene
 from cogkit.world.vocabulary import COLOURS, HELD_OUT_PAIRS, SHAPES
+
+SLOTS = 40
 
 
 def asked(count=200, slots=SLOTS):
@@ -47,6 +49,13 @@ def test_sentences_of_training_have_no_held_out_pair():
         assert not set(zip(words, words[1:], strict=False)) & HELD_OUT_PAIRS
 
 
+def test_a_sentence_that_is_too_long_is_cut_as_the_tokenizer_cuts_it():
+    tokenizer, cut, whole = new_tokenizer(), asked(slots=9), asked()
+    assert torch.equal(cut.whose[:, :8], whole.whose[:, :8]) and (cut.whose[:, 8] == PADDING).all()
+    last = token_ids(tokenizer, cut.prompts, 9)[:, 8]
+    assert (last == tokenizer.eos_token_id).any() and not (last > tokenizer.unk_token_id).any()
+
+
 def test_only_words_count():
     some = asked(20)
     head, vectors = torch.nn.Linear(8, 3), torch.randn(20, SLOTS, 8)
@@ -65,7 +74,7 @@ def test_from_the_shipped_encoder_no_linear_head_reads_which_of_two_things_a_wor
     """A known failure of the card: half of the words is what guessing would reach."""
 
     def words_of_two(seed, count, pairs="training"):
-        some = sentences(np.random.default_rng(seed), count, pairs=pairs)
+        some = sentences(np.random.default_rng(seed), count, SLOTS, pairs)
         with torch.no_grad():
             vectors = nano.text_encoder(token_ids(nano.tokenizer, some.prompts, SLOTS))[0]
         asked = (some.whose > NEITHER) & (some.whose.amax(1, keepdim=True) == 2)

@@ -23,6 +23,7 @@ def test_the_transformer_packs_clips_of_1_9_and_17_frames_into_every_step():
         ("part = 'gan'\n[[stages]]\nsteps=1\ngroups=[]", "part='gan' must be"),
         ("part = 'vae'\n[data.clips_64]\ncount = 3\nthree = 1", "three"),
         ("part = 'vae'", "has no .*stages"),
+        ("part = 'text'\n[[stages]]\nsteps=1\ngroups=[]", "text_slots"),
         ("part = ", "not valid TOML"),
         ("part = 'vae'\n[[stages]]\nsteps=1\ngroups=[{size=64, frames=9}]", "clips"),
     ],
@@ -42,7 +43,9 @@ def test_a_missing_config_is_named(tmp_path):
 @pytest.mark.parametrize(("data", "given"), [("", "None"), ("[data]\nclips_64 = 40", "40")])
 def test_clips_without_a_table_that_says_how_many_are_refused_by_their_key(tmp_path, data, given):
     path = tmp_path / "recipe.toml"
-    path.write_text(f"part = 'transformer'\n[[stages]]\nsteps=1\ngroups=[{{size=64, frames=9, clips=1}}]\n{data}")
+    path.write_text(
+        f"part = 'transformer'\n[[stages]]\nsteps=1\ngroups=[{{size=64, frames=9, clips=1}}]\ntext_slots=[40]\n{data}"
+    )
     with pytest.raises(ConfigError, match=f"clips_64 is {given}; .* give a table"):
         read_config(path).scenes(64, 9)
 
