@@ -30,15 +30,11 @@ class Muon(torch.optim.Muon):
             return super().step(closure)
 
 
-def muon_and_adamw(
-    model: nn.Module, matrices: list[nn.Parameter], weight_decay: float, shares: dict[nn.Parameter, float] | None = None
-) -> list[torch.optim.Optimizer]:
-    """Over all that is trained of `model`. `shares`: of the learning rate, for single parameters."""
-    shares = shares or {}
-    apart = {id(p) for p in [*matrices, *shares]}
+def muon_and_adamw(model: nn.Module, matrices: list[nn.Parameter], weight_decay: float) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices, AdamW for all else that is trained of `model`."""
+    apart = {id(p) for p in matrices}
     others = [p for p in model.parameters() if id(p) not in apart and p.requires_grad]
-    groups = [{"params": others}] + [{"params": [p], "share": share} for p, share in shares.items()]
-    optimisers = [torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=weight_decay, fused=True)]
+    optimisers = [torch.optim.AdamW(others, betas=(0.9, 0.98), weight_decay=weight_decay, fused=True)]
     if matrices:
         groups = [{"params": matrices, "share": MUON_SHARE}]
         optimisers.append(Muon(groups, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"))
