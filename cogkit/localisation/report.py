@@ -88,13 +88,12 @@ def recipe_table(title: str, rows: list[dict], best: Recipe) -> str:
     head = ("recipe", "AUC", "IoU, best threshold", "IoU at half of the largest", "pointing game", "colour word's AUC",
             "AUC elsewhere")  # fmt: skip
     lines = [f"**{title}** ({len(rows)} clips, mean and 95 % interval)", "", *header(head)]
-    for recipe in dict.fromkeys([PREFERRED[0], best, *NAMED]):
+    for recipe, label in labelled(best).items():
         name = str(recipe)
         values = [interval([row["shape"][name][k] for row in rows]) for k in range(len(MEASURES))]
         colour = [row["colour"][name][0] for row in rows if name in row["colour"]]
         values += [interval(colour) if colour else "", f"{np.mean([row['elsewhere'][name] for row in rows]):.2f}"]
-        marks = " (default)" * (recipe == PREFERRED[0]) + " (best)" * (recipe == best)
-        lines.append(f"| {name}{marks} | {' | '.join(values)} |")
+        lines.append(f"| {label} | {' | '.join(values)} |")
     right = [row for row in rows if row.get("shape right")]
     if "shape right" in rows[0]:
         told = f": AUC {interval([row['shape'][str(PREFERRED[0])][0] for row in right])}" if right else ""
@@ -108,10 +107,17 @@ def pairs_table(rows: list[dict], best: Recipe) -> str:
         return ""
     title = f"**Two objects, noised renderings** ({len(rows)} clips, both shape words)"
     lines = [title, "", *header(("recipe", "AUC, own object against all else", "AUC, own object against the other"))]
-    for recipe in dict.fromkeys([PREFERRED[0], best, *NAMED]):
+    for recipe, label in labelled(best).items():
         own, apart = (interval([row[what][str(recipe)] for row in rows]) for what in ("auc", "apart"))
-        lines.append(f"| {recipe} | {own} | {apart} |")
+        lines.append(f"| {label} | {own} | {apart} |")
     return "\n".join(lines)
+
+
+def labelled(best: Recipe) -> dict[Recipe, str]:
+    """The recipes of the tables with their names and roles: the defaults, the best, and each scale over all calls."""
+    recipes = dict.fromkeys([*PREFERRED, best, *NAMED])
+    roles = {recipe: f" (default of `{recipe.relation}`)" for recipe in PREFERRED} | {PREFERRED[0]: " (default)"}
+    return {recipe: f"{recipe}{roles.get(recipe, '')}{' (best)' * (recipe == best)}" for recipe in recipes}
 
 
 def by_call(kind: str, rows: list[dict], scale: str) -> str:

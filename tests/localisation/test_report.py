@@ -51,6 +51,11 @@ def test_the_page_says_whether_the_bar_is_reached(default, sentence):
     assert sentence in results(rows(default))
 
 
+def test_every_table_shows_what_is_drawn_when_only_one_kind_was_recorded():
+    for recipe in PREFERRED[1:]:
+        assert results(rows()).count(f"| {recipe} (default of `{recipe.relation}`) |") == 3
+
+
 def test_the_best_single_head_is_named_and_chosen_on_even_clips_too():
     made = rows()
     for row in made:
