@@ -33,6 +33,7 @@ _HOME = {
     "modulate": "interventions.modulate",
     "swap_prompt": "interventions.swap_prompt",
     "sweep": "interventions.sweep",
+    "judged": "interventions.judged",
     "read_effects": "interventions.effects",
     "swap": "swapping",
     "read_clip": "clips",

@@ -44,12 +44,12 @@ def sweep(
 
     `settings`: the pipeline call's arguments (prompt, num_inference_steps, ...), or a function of the seed that gives
     them, so that each seed can have its own prompt. `metric` gets a Trial: `frames` (uint8, F H W 3; what the pipeline
-    gives if settings have an output_type), `plain`, `seed`, `settings`; it returns a number, or several by name:
+    gives if settings have an output_type), `plain`, `seed`, `settings`; it returns a number, or several by name.
+    `cogkit.judged(scenes)` is one, and goes with others:
 
         def metric(trial):
-            scores = Scores()                                   # cogkit.world.scores
-            scores.add(scenes[trial.seed], cogkit.read_video(trial.frames))
-            return scores.rates() | {"change": np.abs(trial.frames - trial.plain.astype(float)).mean()}
+            change = np.abs(trial.frames - trial.plain.astype(float)).mean()
+            return cogkit.judged(scenes)(trial) | {"change": change}
 
     Each result is appended to `log` (JSON lines) at once; the same call goes on where a stopped one was. Seeds are the
     outer loop, so a log cut short compares all interventions. A metric that was changed needs a new log.

@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "transformer": set(),
     "plots": set(),
     "recording": set(),
-    "interventions": {"recording", "prompts", "clips"},
+    "interventions": {"recording", "prompts", "clips", "world"},
     "lessons": {"teaching", "vae", "transformer", "sampler", "recording", "world", "checkpoints"},
     "sampler": set(),
     "localisation": {"world", "recording", "interventions", "clips"},
