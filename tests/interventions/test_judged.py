@@ -1,11 +1,11 @@
 import dataclasses
 
-import numpy as np
 import pytest
 
 import cogkit
 from cogkit.interventions.effects import EffectError
 from cogkit.interventions.sweep import Trial
+from cogkit.world.captions import canonical
 from cogkit.world.scene import Scene, Thing
 from cogkit.world.vocabulary import RADII
 
@@ -40,18 +40,24 @@ def test_motion_is_not_asked_of_a_single_frame():
     assert "motion" not in cogkit.judged(SCENE)(trial(clip(SCENE, 1)))
 
 
-def test_latents_are_refused():
-    with pytest.raises(EffectError, match="output_type='latent' gives none"):
-        cogkit.judged(SCENE)(trial(np.zeros((5, 16, 16, 16), np.float32), output_type="latent"))
+@pytest.mark.parametrize("kind", ["latent", "np", "pil"])
+def test_what_is_not_frames_of_uint8_is_refused(kind):
+    with pytest.raises(EffectError, match=f"not what output_type='{kind}' gives"):
+        cogkit.judged(SCENE)(trial(clip(SCENE) / 255, output_type=kind))
 
 
 def test_a_sweep_with_the_judge_says_what_a_word_does(nano, tmp_path):
     """Without the word that says so, things are no longer red."""
-    scene = Scene((Thing("red", "circle", "small", "still", 0.5, 0.5, RADII["small"]),), "gray")
-    settings = {"prompt": "a red circle on a gray background", "num_frames": 1, "num_inference_steps": 10}
-    effects = cogkit.sweep(
-        nano, {"no red": cogkit.knock_out("red")}, cogkit.judged(scene), range(3), tmp_path / "log.jsonl", settings
-    )
+    shapes = ("circle", "square", "triangle")
+    scenes = {
+        k: Scene((Thing("red", shapes[k], "small", "still", 0.5, 0.5, RADII["small"]),), "gray") for k in range(3)
+    }
+
+    def settings(seed):
+        return {"prompt": canonical(scenes[seed], still_frame=True), "num_frames": 1, "num_inference_steps": 10}
+
+    edits = {"no red": cogkit.knock_out("red")}
+    effects = cogkit.sweep(nano, edits, cogkit.judged(scenes), scenes, tmp_path / "log.jsonl", settings)
     row = effects.table().sel(intervention="no red")
     assert row.plain.sel(metric="colour") == 1 and row.effect.sel(metric="colour") < -0.5
     assert row.effect.sel(metric="background") == 0
