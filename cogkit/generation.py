@@ -165,7 +165,7 @@ def _edited_noise(pipe: CogVideoXPipeline, settings: Settings, generator: torch.
 @torch.no_grad()
 def decode(pipe: CogVideoXPipeline, latents: Float[torch.Tensor, "t c h w"]) -> Frames:
     """Scaled latents -> frames: what a step of the trajectory would look like."""
-    return to_frames(pipe.decode_latents(latents[None].to(pipe.vae.dtype)))[0]
+    return to_frames(pipe.decode_latents(latents[None].to(pipe._execution_device, pipe.vae.dtype)))[0]
 
 
 @torch.no_grad()

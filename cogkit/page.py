@@ -19,6 +19,8 @@ from cogkit.report import NEEDED, sections, word_of_interest
 from cogkit.world.judge import read_video
 from cogkit.world.vocabulary import FPS
 
+OURS = ("settings.json", "trajectory.zarr", "index.html")  # a folder with all of these is a run, and may be replaced
+
 
 class OutputError(ValueError):
     """A folder that cannot be written, or a run that is not what the page shows."""
@@ -28,7 +30,7 @@ def check_output(folder: Path) -> None:
     """Refuse, before any work, a folder that cannot be made or that is not ours to replace."""
     if folder.is_file():
         raise OutputError(f"{folder} is a file; give a folder")
-    if folder.exists() and any(folder.iterdir()) and not (folder / "settings.json").exists():
+    if folder.exists() and any(folder.iterdir()) and not all((folder / name).exists() for name in OURS):
         raise OutputError(f"{folder} holds something else; give a new or empty folder")
     parent = folder.resolve()
     while not parent.exists():

@@ -96,6 +96,8 @@ def _check(name: str, stock) -> None:
     if isinstance(stock, Twin):
         raise SwapError(f"the {name} is a twin already; undo that swap first, or leave it with {name}=False")
     if name not in MODELS:
+        if not isinstance(stock, (DDIM.stock, DPM.stock)):
+            raise SwapError(f"the {name} is a {type(stock).__name__}, and has no twin; leave it with {name}=False")
         return
     if not isinstance(stock, MODELS[name][0]):
         kind = f"{type(stock).__name__}, not a {MODELS[name][0].__name__}"

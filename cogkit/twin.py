@@ -5,6 +5,7 @@ import json
 import torch
 from torch import nn
 
+# The notes that PEFT and the quantisers leave on a whole model.
 LOADED = ("peft_config", "_hf_peft_config_loaded", "hf_quantizer", "is_quantized", "quantization_method")
 
 
@@ -43,8 +44,8 @@ class ModelTwin(Twin):
         """The twin of a running model. It has no weights of its own, so what changes or moves one, changes both.
 
         Where we use torch's own layers, the layers are the very same objects, with all that sits on them: a LoRA, a
-        quantised weight, a hook of sequential offloading. What sits on the whole model does not come along: call
-        pipe.enable_model_cpu_offload() again after the swap. Raises ConfigError.
+        quantised weight, a hook of sequential offloading. What sits on the whole model (a hook of model
+        offloading) does not come along; `swap` carries it over. Raises ConfigError.
         """
         if getattr(stock, "is_gradient_checkpointing", False):
             raise ConfigError("twins have no gradient checkpointing; call disable_gradient_checkpointing() first")

@@ -51,10 +51,11 @@ def test_bad_input_gets_one_sentence_and_leaves_nothing(tmp_path, capsys, argume
     assert sentence in err and err.count("\n") == 1 and not out.exists() and not list(tmp_path.iterdir())
 
 
-def test_a_folder_with_other_things_in_it_is_not_touched(tmp_path, capsys):
-    (tmp_path / "thesis.txt").write_text("dear")
+@pytest.mark.parametrize("name", ["thesis.txt", "settings.json"])  # editors have settings.json too
+def test_a_folder_with_other_things_in_it_is_not_touched(tmp_path, capsys, name):
+    (tmp_path / name).write_text("dear")
     assert main(["generate", "a red circle", "--out", str(tmp_path), *QUICK]) == 2
-    assert "holds something else" in capsys.readouterr().err and (tmp_path / "thesis.txt").read_text() == "dear"
+    assert "holds something else" in capsys.readouterr().err and (tmp_path / name).read_text() == "dear"
 
 
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path, capsys):

@@ -13,7 +13,6 @@ from peft import LoraConfig
 
 import cogkit
 from cogkit.checkpoints import DATA
-from cogkit.sampler.schedule import ScheduleError
 from cogkit.sampler.schedulers import DDIM, DPM
 from cogkit.swapping import SwapError
 from cogkit.transformer.transformer import ExpertTransformer
@@ -134,7 +133,7 @@ def test_the_twins_are_out_after_a_crash(pipe, stock_frames):
 def test_a_swap_that_fails_halfway_leaves_the_pipeline_as_it_was(pipe):
     pipe.scheduler = DDPMScheduler()
     parts = dict(pipe.components)
-    with pytest.raises(ScheduleError, match="DDPMScheduler has no twin"):
+    with pytest.raises(SwapError, match="DDPMScheduler, and has no twin; leave it with scheduler=False"):
         cogkit.swap(pipe)
     assert all(pipe.components[name] is parts[name] for name in parts)
 

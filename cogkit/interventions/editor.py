@@ -159,7 +159,10 @@ def editable_points(pipe, patterns: tuple[str, ...], where: Where) -> list[Point
     for point in points:
         kind = point.kind
         if kind in READ_ONLY:
-            raise UnknownPoint(f"{kind!r} can be recorded, not edited: it follows from 'latents' and 'model_output'")
+            why = "it follows from 'latents' and 'model_output'; edit these"
+            if kind.startswith("vae."):
+                why = "the VAE runs before or after the denoiser; edit 'latents', or what you give to the pipeline"
+            raise UnknownPoint(f"{kind!r} can be recorded, not edited: {why}")
         if where.heads != "all" and not has_heads(kind):
             raise InterventionError(f"{str(point)!r} has no heads any more; they are at attn.q, attn.k, attn.v, attn.z")
         if where.tokens is not None and (kind == "temb" or kind.startswith("adaln")):

@@ -69,12 +69,12 @@ def run_difference(
     rows[0] = rows[0]._replace(titles=[f"step {steps[k]}" for k in shown])
     rows.append(Row(f"difference\nup to {top:.2g}", [where[k, frame] for k in shown], HEAT, 0, top))
     figure, _ = strips(rows)
-    half = int(np.argmax(apart > apart[-1] / 2))
-    title = (
-        f"Half of the final difference is there at step {steps[half]} of {len(steps)}"
-        if apart.any()
-        else "The two runs are equal at every step"
-    )
+    title = f"The difference goes from {percent(apart[0])} of the latents' size to {percent(apart[-1])}"
+    if not apart.any():
+        title = "The two runs are equal at every step"
+    elif apart[0] < apart[-1] / 2:
+        half = int(np.argmax(apart > apart[-1] / 2))
+        title = f"Half of the final difference is there at step {steps[half]} of {len(steps)}"
     figure.suptitle(title)
     alt = (
         f"Predicted-clean x0 of {labels[0]} and {labels[1]} at {len(shown)} of {len(steps)} steps, their difference "

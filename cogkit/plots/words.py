@@ -72,14 +72,14 @@ def word_map(run, words, over=None, *, region=None, score=None, columns: int = 7
     hot = [_hot_tenth(found) for found in maps]
     first = int(np.argmax(values or hot))
     figure.suptitle(
-        f"The map of “{words[first]}” finds the outline{' best' * (len(words) > 1)}: {scored[first]}"
+        f"The map of “{words[first]}” finds the object{' best' * (len(words) > 1)}: {scored[first]}"
         if scored
         else f"A tenth of the patches holds {percent(hot[first])} of the map of “{words[first]}” (10 % would be even)"
     )
     alt = f"Word maps of {listed(words)} over {latent} latent frames, bright where they are high ({unit}). "
     alt += " ".join(_path(word, found) for word, found in zip(words[:4], maps, strict=False))
     if scored:
-        alt += f" Against the outline: {listed([f'{word} {each}' for word, each in zip(words, scored, strict=True)])}."
+        alt += f" Against the object: {listed([f'{word} {each}' for word, each in zip(words, scored, strict=True)])}."
     numbers = [
         [word, k, float(found[k].max()), *_peak(found[k]), percent(_hot_tenth(found[k]))]
         for word, found in zip(words, maps, strict=True)

@@ -10,6 +10,7 @@ of the concepts are computed, on the keys and values that the block has made any
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 import torch
 from einops import rearrange
@@ -19,8 +20,8 @@ from torch import Tensor
 from cogkit.recording.layout import Anatomy, Layout
 from cogkit.recording.map_recorder import MapRecorder, scratch
 from cogkit.recording.pattern import Pattern
-from cogkit.recording.selectors import MB, SelectorError
-from cogkit.recording.tokens import text_slots
+from cogkit.recording.selectors import MB, SelectorError, check_dtype
+from cogkit.recording.tokens import UnknownWord, text_slots
 from cogkit.recording.visitor import RecordError
 
 MODULATION = tuple(f"adaln{norm}.{part}.text" for norm in (1, 2) for part in ("shift", "scale", "gate"))
@@ -70,6 +71,7 @@ def concepts(
         raise SelectorError(f"concepts {words} have nothing to stand out from; give a word besides the background")
     if template.count("{}") != 1:
         raise SelectorError(f"template={template!r} must have one {{}}, where the word goes")
+    check_dtype(dtype)
     heads = heads if isinstance(heads, str | int) else tuple(heads)
     return Concepts(words, template, keys, layers, steps, heads, branch, dtype, chunk, name)
 
@@ -83,7 +85,12 @@ def embed_concepts(pipe, selector: Concepts, slots: int) -> Float[Tensor, "conce
     for word in selector.words:
         sentence = text_slots(pipe.tokenizer, selector.template.format(word), slots)
         states = pipe.text_encoder(torch.tensor([sentence.ids], device=device))[0]
-        found.append(states[0, sentence.slots(word)].mean(0))
+        try:
+            slots_of_word = sentence.slots(word)
+        except UnknownWord:
+            nearest = get_close_matches(word, [piece.strip("▁") for piece in pipe.tokenizer.get_vocab()]) or ["none"]
+            raise UnknownWord(f"the tokenizer has no word {word!r}; nearest: {', '.join(nearest)}") from None
+        found.append(states[0, slots_of_word].mean(0))
     return torch.stack(found)
 
 

@@ -12,11 +12,12 @@ from cogkit.recording.layout import Anatomy, Layout, patch_grid
 from cogkit.recording.store import WAITING
 from cogkit.recording.tokens import text_slots
 
+OF_WORDS = ("video->text", "text->video")  # the relations whose size depends on the prompt
 UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
 class BudgetError(ValueError):
-    """A recording that would keep more than it may."""
+    """A recording that would take more than it may."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,10 @@ class Cost:
 
 @dataclass(frozen=True)
 class Plan:
-    """`memory` and `disk` in bytes, `share` of the denoiser's work; `costs` has them by selector. Printed, a table."""
+    """`memory` and `disk` in bytes, `share` of the denoiser's work; `costs` has them by selector. Printed, a table.
+
+    Memory counts the tensors of the recording, not what the process and its allocator add to them.
+    """
 
     costs: tuple[Cost, ...]
     memory: int
@@ -99,9 +103,9 @@ def planned_layout(pipe, selectors: Sequence, args: tuple, call: dict) -> Layout
     given, config = given.arguments, pipe.transformer.config
     frames, height, width = latent_sizes(pipe, given)
     prompt, states = given.get("prompt"), given.get("prompt_embeds")
-    if prompt is None:  # the words' own pieces, as if they were the prompt
-        words = {word for selector in selectors for word in getattr(selector, "words", None) or ()}
-        prompt = " ".join(sorted(word.partition("#")[0] for word in words)) or None
+    asked = [selector.words for selector in selectors if getattr(selector, "relation", None) in OF_WORDS]
+    if prompt is None and all(asked):  # the words' own pieces, as if they were the prompt
+        prompt = " ".join(sorted({word.partition("#")[0] for words in asked for word in words})) or None
     prompts = [prompt] if isinstance(prompt, str) else prompt or []
     samples, text = len(prompts) or 1, given.get("max_sequence_length", 226)
     if states is not None:
@@ -134,19 +138,21 @@ def latent_sizes(pipe, given: dict) -> tuple[int, int, int]:
 
 
 def check_budget(selectors: Sequence, layout: Layout, sizes: Anatomy, to_disk: bool, budget: str | int | None) -> Plan:
-    """Raises BudgetError, with the one change that brings it under, if the recording would keep more than `budget`."""
+    """Raises BudgetError, with the one change that brings it under, if the recording would take more than `budget`."""
     plan = make_plan(selectors, layout, sizes, to_disk)
     limit = None if budget is None else bytes_of(budget)
     if limit is None or plan.total <= limit:
         return plan
-    heavy = max(range(len(selectors)), key=lambda k: plan.costs[k].kept)
-    what = f"the recording would keep {in_bytes(plan.total)}, its budget is {in_bytes(limit)}"
-    for knob, changed in knobs(selectors[heavy], layout, sizes):
-        smaller = make_plan([*selectors[:heavy], changed, *selectors[heavy + 1 :]], layout, sizes, to_disk).total
-        if smaller <= limit:
-            raise BudgetError(f"{what}; {knob} in {label(changed)!r} brings it to {in_bytes(smaller)}")
+    heaviest_first = sorted(range(len(selectors)), key=lambda k: -plan.costs[k].kept - plan.costs[k].scratch)
+    what = f"the recording would take {in_bytes(plan.total)}, its budget is {in_bytes(limit)}"
+    for k in heaviest_first:
+        for knob, changed in knobs(selectors[k], layout, sizes):
+            smaller = make_plan([*selectors[:k], changed, *selectors[k + 1 :]], layout, sizes, to_disk).total
+            if smaller <= limit:
+                raise BudgetError(f"{what}; {knob} in {label(changed)!r} brings it to {in_bytes(smaller)}")
     raise BudgetError(
-        f"{what}; no single knob brings it under: of {label(selectors[heavy])!r} record fewer layers and steps"
+        f"{what}; no single knob brings it under: of {label(selectors[heaviest_first[0]])!r} record fewer layers and "
+        "steps"
     )
 
 

@@ -110,7 +110,7 @@ def maps(
     (frame, y, x) of the token grid, attend to. "frame->frame": mass between latent frames.
     `layers`, `steps`: "all", a number, a list, a range or a slice. `heads`: "mean", "each" or a list of them; None is
     "each" for frames and "mean" else. `branch`: "cond", "uncond" or "both". `chunk`: bytes of scratch.
-    Cost: `plan()` knows. "video->text" is under one percent of the attention; "frame->frame" doubles it.
+    Cost: `plan()` knows. "video->text" is under one percent of the attention at real sizes; "frame->frame" doubles it.
     """
     if relation not in RELATIONS:
         raise SelectorError(f"relation={relation!r} is unknown; there are {', '.join(RELATIONS)}")

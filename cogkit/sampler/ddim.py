@@ -7,7 +7,7 @@ import torch
 from cogkit.sampler.guidance import Guidance
 from cogkit.sampler.loop import Denoise, Step, fresh_noise, sample
 from cogkit.sampler.prediction import Array
-from cogkit.sampler.schedule import Level, Schedule
+from cogkit.sampler.schedule import Level, Schedule, ScheduleError
 from cogkit.shapes import Latents
 
 
@@ -18,8 +18,12 @@ def ddim_step(
 
     Paper: arXiv:2010.02502, equation 12, with the predicted noise as (latents - sqrt(level) x0) / sqrt(1 - level),
     so it stays finite at level 0. `eta` is the paper's: 0 adds no noise, 1 as much as DDPM; then `noise` is needed.
-    Mirrors: CogVideoXDDIMScheduler.step, which takes eta and ignores it.
+    Raises ScheduleError. Mirrors: CogVideoXDDIMScheduler.step, which takes eta and ignores it.
     """
+    if not 0 <= eta <= 1:
+        raise ScheduleError(
+            f"eta={eta} is more noise than there is room for, or less than none; use 0 (none) to 1 (DDPM)"
+        )
     variance = eta**2 * (1 - next_level) / (1 - level) * (1 - level / next_level)  # sigma squared, equation 16
     keep = ((1 - next_level - variance) / (1 - level)) ** 0.5
     stepped = keep * latents + (next_level**0.5 - level**0.5 * keep) * x0

@@ -62,9 +62,9 @@ def sample(
         level, next_level = schedule.alpha_bar[t], schedule.at(to)
         answer = denoise(latents, t)
         if isinstance(answer, tuple) != (guidance is not None):
+            found = "a pair, but there is no" if guidance is None else "one v, but there is a"
             raise DenoiseError(
-                f"denoise answered {'a pair' if isinstance(answer, tuple) else 'one v'}, but guidance is {guidance}; "
-                "a pair (v_uncond, v_text) needs a guidance, one v needs guidance=None"
+                f"denoise answered {found} guidance; a pair (v_uncond, v_text) needs a guidance, one v guidance=None"
             )
         scale, (v_uncond, v_text), v = None, (None, None), answer
         if guidance is not None:
@@ -79,6 +79,6 @@ def sample(
 
 
 def fresh_noise(like: Latents, generator: torch.Generator | None) -> Latents:
-    """Unit Gaussian noise, drawn where the generator lives, so that a CPU seed means the same on every device."""
+    """Gaussian noise, drawn where the generator lives: a CPU seed means the same everywhere. Mirrors: randn_tensor."""
     device = like.device if generator is None else generator.device
     return torch.randn(like.shape, generator=generator, device=device, dtype=like.dtype).to(like.device)

@@ -1,4 +1,4 @@
-"""v, x0 and noise: three names for one answer of the network, and the ways from each to each.
+"""v, x0 and noise: three names for one answer of the network, and the ways between them.
 
 latents = sqrt(alpha_bar) x0 + sqrt(1 - alpha_bar) noise;  v = sqrt(alpha_bar) noise - sqrt(1 - alpha_bar) x0.
 Seen as a rotation by the angle whose cosine is sqrt(alpha_bar), (latents, v) is (x0, noise) turned.

@@ -62,7 +62,7 @@ def shift_snr(alpha_bar: Float[Tensor, " T"], shift: int | float) -> Float[Tenso
 def zero_terminal_snr(alpha_bar: Float[Tensor, " T"]) -> Float[Tensor, " T"]:
     """Stretch sqrt(alpha_bar) so that the first value stays and the last becomes exactly 0: pure noise, no leak.
 
-    Paper: arXiv:2305.08891, algorithm 1.
+    Paper: arXiv:2305.08891, algorithm 1. Mirrors: rescale_zero_terminal_snr.
     """
     root = alpha_bar.sqrt()
     first, last = root[0], root[-1]

@@ -43,17 +43,8 @@ class DDIM(SchedulerTwin, CogVideoXDDIMScheduler):
 
     stock = CogVideoXDDIMScheduler
 
-    def step(
-        self,
-        model_output,
-        timestep,
-        sample,
-        eta=0.0,
-        use_clipped_model_output=False,
-        generator=None,
-        variance_noise=None,
-        return_dict=True,
-    ):
+    def step(self, model_output, timestep, sample, eta=0.0, use_clipped_model_output=False, generator=None,
+             variance_noise=None, return_dict=True):  # fmt: skip
         level, next_level, _ = self._before_and_after(timestep)
         x0 = x0_from(self.config.prediction_type, sample, model_output, level, self.as_released)
         eta = 0.0 if self.as_released else eta
@@ -71,19 +62,8 @@ class DPM(SchedulerTwin, CogVideoXDPMScheduler):
 
     stock = CogVideoXDPMScheduler
 
-    def step(
-        self,
-        model_output,
-        old_pred_original_sample,
-        timestep,
-        timestep_back,
-        sample,
-        eta=0.0,
-        use_clipped_model_output=False,
-        generator=None,
-        variance_noise=None,
-        return_dict=False,
-    ):
+    def step(self, model_output, old_pred_original_sample, timestep, timestep_back, sample, eta=0.0,
+             use_clipped_model_output=False, generator=None, variance_noise=None, return_dict=False):  # fmt: skip
         level, next_level, to = self._before_and_after(timestep)
         x0 = x0_from(self.config.prediction_type, sample, model_output, level, self.as_released)
         noise, before = randn_tensor(sample.shape, generator, sample.device, sample.dtype), (None, None)

@@ -47,7 +47,7 @@ def positions(grid: Grid, base: tuple[int, int] | None, as_released: bool = Fals
 
 
 def rotary_table(axes: list[Float[Tensor, "_"]], head_dim: int, theta: int | float = 10_000) -> Rotary:
-    """cos and sin for every patch of the grid that the axes span. Of a head's channels time gets 1/4, y 3/8, x 3/8."""
+    """cos and sin for every patch; of a head's channels t has 1/4, y and x 3/8. Mirrors: get_3d_rotary_pos_embed."""
     shares = head_dim // 4, head_dim // 8 * 3, head_dim // 8 * 3
     frequencies = (1 / theta ** (torch.arange(0, share, 2, dtype=torch.float32) / share) for share in shares)
     t, y, x = (torch.outer(axis, frequency) for axis, frequency in zip(axes, frequencies, strict=True))

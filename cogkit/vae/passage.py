@@ -9,7 +9,7 @@ from cogkit.shapes import SizeError, check_frames
 from cogkit.vae.stream import Map, NewMap, Stream
 from cogkit.vae.tiling import Tiles, tiled
 
-Network = Callable[[Map, Stream], NewMap]
+OneChunk = Callable[[Map, Stream], NewMap]
 
 
 def cut(pieces: Iterable[Map], size: int, total: int | None, as_released: bool, fold: int = 1) -> Iterator[Map]:
@@ -35,7 +35,7 @@ def cut(pieces: Iterable[Map], size: int, total: int | None, as_released: bool, 
 
 
 def stream_through(
-    network: Network, chunks: Iterable[Map], as_released: bool, tiles: Tiles | None = None
+    network: OneChunk, chunks: Iterable[Map], as_released: bool, tiles: Tiles | None = None
 ) -> Iterator[NewMap]:
     """`network` on one chunk after the other. Holds one chunk and, for every tile, the tails of its convolutions."""
     streams: dict[tuple[int, int], Stream] = defaultdict(lambda: Stream(as_released))
@@ -46,7 +46,7 @@ def stream_through(
             yield network(chunk, streams[0, 0])
 
 
-def clip_through(network: Network, x: Map, size: int, as_released: bool, tiles: Tiles | None = None) -> NewMap:
+def clip_through(network: OneChunk, x: Map, size: int, as_released: bool, tiles: Tiles | None = None) -> NewMap:
     """`network` on a whole clip: the same numbers as `stream_through`, but tile by tile, so that the tails of one tile
     are gone before the next one starts. Mirrors: AutoencoderKLCogVideoX._encode and _decode.
     """

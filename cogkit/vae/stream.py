@@ -14,7 +14,7 @@ class Stream:
     `first` says that the coming chunk holds frame 0, which stands alone in time: every later group of four frames
     shares one latent frame, frame 0 has one to itself. diffusers carries no such flag and takes "an odd number of
     frames" for it; with `as_released` so do we, and every piece then also computes in the order of diffusers, so that
-    not a bit differs. Otherwise the pieces may add in another order: fp32 results agree within 1e-5.
+    not a bit differs. Otherwise the pieces may add in another order, which in fp32 moves the last digits.
     Mirrors: the conv_cache dictionaries, which hold the same tails and more.
     """
 

@@ -26,6 +26,7 @@ def code_for(pipe: CogVideoXPipeline, made: Generation, view: str, choices: dict
         "from cogkit.widgets import session, views",
         "",
         f"pipe = cogkit.load({name!r}, dtype={pipe.dtype})",
+        *([] if pipe.device.type == "cpu" else [f'pipe.to("{pipe.device}")']),
         *_generated("made", made),
     ]
     arguments = [_Code("made")]

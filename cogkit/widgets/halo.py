@@ -3,7 +3,7 @@
 from cogkit.plots.figure import Picture
 from cogkit.plots.tables import listed
 from cogkit.plots.timeline import frame_shares
-from cogkit.shapes import latent_frames, pixel_frames, time_shares
+from cogkit.shapes import SizeError, latent_frames, pixel_frames, time_shares
 from cogkit.widgets.controls import choice, slider, stops
 from cogkit.widgets.picture import Explorer
 
@@ -15,7 +15,7 @@ def look(frames: int, ranks: int, rank: int, depth: int, pixels: bool) -> tuple[
     """`frames` on so many `ranks`; what `rank` needs before one causal convolution of 3, and behind `depth` of them."""
     latents = time_shares(latent_frames(frames), ranks)
     if rank >= ranks:
-        raise ValueError(f"rank={rank} is not there: {ranks} ranks count from 0 to {ranks - 1}")
+        raise SizeError(f"rank={rank} is not there: {ranks} ranks count from 0 to {ranks - 1}")
     ends = [pixel_frames(share.stop) for share in latents]
     shares = [range(a, b) for a, b in zip([0, *ends], ends, strict=False)] if pixels else latents
     own, kind = shares[rank], "pixel frames" if pixels else "latent frames"
@@ -46,14 +46,23 @@ def _span(frames: range) -> str:
 
 
 class HaloExplorer(Explorer):
-    """The split of the original code (SAT): equal parts, frame 0 extra for rank 0. What does not fit is refused."""
+    """The split of the original code (SAT): equal parts, frame 0 extra for rank 0. What does not fit is refused.
 
-    def __init__(self):
+    The slider of the rank ends at the last one.
+    """
+
+    def __init__(self, frames: int = 49, ranks: int = 4, rank: int = 2):
+        count, which = slider("ranks (processes)", 1, 8, ranks), slider("look at rank", 0, ranks - 1, rank)
+
+        def fit(change):
+            which.max = count.value - 1
+
+        count.observe(fit, names="value")  # before the picture is drawn: observers are called in order
         super().__init__(
             look,
-            frames=stops("frames", (17, 33, 49, 97, 161), 49),
-            ranks=slider("ranks (processes)", 1, 8, 4),
-            rank=slider("look at rank", 0, 7, 2),
+            frames=stops("frames", (17, 33, 49, 97, 161), frames),
+            ranks=count,
+            rank=which,
             depth=slider("convolutions in a row", 1, 12, 4),
             pixels=choice("they convolve", RATES, False),
         )

@@ -5,6 +5,7 @@ No Output widget and no `interact`: what they print ends up twice in Colab and n
 
 import base64
 import html
+import traceback
 from collections.abc import Callable, Sequence
 from threading import RLock
 
@@ -33,16 +34,26 @@ def as_html(figure: Picture, readout: str) -> str:
     return "\n".join(parts)
 
 
-def refusal(error: Exception) -> str:
-    """What stands in the picture's place when the controls ask for something that cannot be: the error's sentence."""
-    return f'<p role="alert" style="line-height: 1.4"><b>Not possible:</b> {html.escape(str(error))}</p>'
+def refusal(error: BaseException) -> str:
+    """What stands in the picture's place when the controls ask for something that cannot be: the error's sentence.
+
+    cogkit's own errors and a ValueError are sentences. Of any other error the kind comes first, and where it happened
+    is folded away below: a callback has nobody else to tell.
+    """
+    ours = type(error).__module__.startswith("cogkit.") or type(error) is ValueError
+    sentence = str(error) if ours else f"{type(error).__name__}: {error}"
+    said = f'<p role="alert" style="line-height: 1.4"><b>Not possible:</b> {html.escape(sentence)}</p>'
+    if ours:
+        return said
+    where = html.escape("".join(traceback.format_exception(error)))
+    return f"{said}\n<details><summary>where it happened</summary><pre>{where}</pre></details>"
 
 
 class Explorer(widgets.VBox):
     """Controls above one picture. `look(**values)` gives the picture and its read-out for the controls' values.
 
-    `look` is a plain function of numbers, tested without widgets; this class only connects it. A ValueError of `look`
-    is shown as a sentence, and the controls stay usable.
+    `look` is a plain function of numbers, tested without widgets; this class only connects it. An error of `look` is
+    shown in the picture's place, and the controls stay usable.
     """
 
     def __init__(self, look: Callable[..., tuple[Picture, str]], **controls: widgets.Widget):
@@ -74,6 +85,6 @@ class Explorer(widgets.VBox):
                 figure, readout = self.look(**{name: control.value for name, control in self.controls.items()})
                 shown = as_html(figure, readout)
                 plt.close(figure)
-        except ValueError as error:
+        except Exception as error:
             shown = refusal(error)
         self.view.value = shown

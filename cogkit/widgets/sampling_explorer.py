@@ -11,12 +11,13 @@ from diffusers import CogVideoXPipeline
 
 from cogkit.generation import Settings
 from cogkit.page import write_run
+from cogkit.plots.figure import PlotError
 from cogkit.widgets import views
 from cogkit.widgets.code import code_for
 from cogkit.widgets.picture import DRAWING, as_html, refusal
 from cogkit.widgets.result import result_html
 from cogkit.widgets.scrubber import Scrubber
-from cogkit.widgets.session import BUSY, BusyError, Session, Stopped
+from cogkit.widgets.session import BUSY, DECODER, RUN, BusyError, Session, Stopped
 from cogkit.widgets.settings_form import SettingsForm, labelled
 
 PROMPT = Settings("a red circle moving right on a gray background")
@@ -52,27 +53,27 @@ class SamplingExplorer(widgets.VBox):
 
     def look(self) -> None:
         """Draw what the controls ask for, and write the code for it."""
-        made, pinned = self.session.made, self.session.pinned
-        if made is None:
-            return
-        view, choices = self.scrubber.view, dict(self.scrubber.choices)
-        others = (pinned,) if view == "compared" else ()
-        try:
-            if others == (None,):
-                raise ValueError("no run is pinned; press “Pin this run”, change something and generate again")
-            self.code.value = code_for(self.pipe, made, view, choices, *others)
-            if choices.get("pipe") and not BUSY.acquire(blocking=False):
-                raise BusyError("the decoder is at work on a run; draw x0 by the linear map, or wait")
+        with DRAWING:  # what is asked for, the picture and the code belong together
+            made, pinned = self.session.made, self.session.pinned
+            if made is None:
+                return
+            view, choices = self.scrubber.view, self.scrubber.choices
+            others = (pinned,) if view == "compared" else ()
             try:
-                with DRAWING:
+                if others == (None,):
+                    raise PlotError("no run is pinned; press “Pin this run”, change something and generate again")
+                self.code.value = code_for(self.pipe, made, view, choices, *others)
+                if choices.get("pipe") and not BUSY.acquire(blocking=False):
+                    raise BusyError(DECODER)
+                try:
                     figure, readout = getattr(views, view)(made, *others, **choices)
                     self.view.value = as_html(figure, readout)
                     plt.close(figure)
-            finally:
-                if choices.get("pipe"):
-                    BUSY.release()
-        except Exception as error:  # whatever it is, it is said here: a callback has nobody else to tell
-            self.view.value = refusal(_readable(error))
+                finally:
+                    if choices.get("pipe"):
+                        BUSY.release()
+            except Exception as error:
+                self.view.value = refusal(error)
 
     def _generate(self, button=None) -> None:
         def begin() -> None:
@@ -84,7 +85,7 @@ class SamplingExplorer(widgets.VBox):
     def _begin(self, sentence: str, begin: Callable[[], None]) -> None:
         """`begin` gives the thread its work. A press in the meantime is refused and leaves the buttons as they are."""
         if self.session.running:
-            self.status.value = refusal(BusyError())
+            self.status.value = refusal(BusyError(self.session.doing))
             return
         try:
             self._set_running(True)
@@ -92,13 +93,15 @@ class SamplingExplorer(widgets.VBox):
             begin()
         except Exception as error:
             self._set_running(False)
-            self.status.value = refusal(_readable(error))
+            self.stop.disabled = str(error) != RUN  # that of another explorer can be stopped from here
+            self.status.value = refusal(error)
 
     def _stop(self, button=None) -> None:
         if self.stop.disabled:  # pressed too late: the run has ended
             return
         self.stop.disabled = True
-        self._say(f"Stopping after {'this step' if self.progress.value < self.progress.max else 'these frames'}.")
+        ours = f"Stopping after {'this step' if self.progress.value < self.progress.max else 'these frames'}."
+        self._say(ours if self.session.running else "The other run ends after its step. Then press Generate.")
         self.session.stop()
 
     def _pin(self, button=None) -> None:
@@ -109,7 +112,7 @@ class SamplingExplorer(widgets.VBox):
     def _save(self, button=None) -> None:
         def work() -> None:
             with DRAWING:
-                page = write_run(Path(self.folder.value), self.session.made, self.pipe)
+                page = write_run(Path(self.folder.value).expanduser(), self.session.made, self.pipe)
             self._saved = f"Saved: open {page}"
 
         def begin() -> None:
@@ -135,11 +138,11 @@ class SamplingExplorer(widgets.VBox):
             if isinstance(error, Stopped):
                 self._say(f"{error}. Nothing was kept of it; what you see is as it was.")
             elif error is not None:
-                self.status.value = refusal(_readable(error))
+                self.status.value = refusal(error)
             else:
                 self._say(self._saved or "Done.")
         except Exception as wrong:
-            self.status.value = refusal(_readable(wrong))
+            self.status.value = refusal(wrong)
         finally:
             self._saved = ""
             self._set_running(False)
@@ -165,9 +168,3 @@ def _button(label: str, pressed, style: str = "", disabled: bool = False) -> wid
     button = widgets.Button(description=label, button_style=style, disabled=disabled)
     button.on_click(pressed)
     return button
-
-
-def _readable(error: BaseException) -> BaseException:
-    """A refusal of ours is a sentence already; anything else says its kind first."""
-    ours = isinstance(error, ValueError | LookupError) and type(error).__module__.startswith(("cogkit.", "builtins"))
-    return error if ours else RuntimeError(f"{type(error).__name__}: {error}")

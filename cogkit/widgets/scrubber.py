@@ -23,7 +23,7 @@ class Scrubber(widgets.VBox):
     """`scrubber.view` is a function's name, `scrubber.choices` its arguments. `on_change()` follows every change."""
 
     def __init__(self, pipe, on_change):
-        self.pipe, self.on_change, self._silent = pipe, on_change, True
+        self.pipe, self.on_change, self._silent, self.each_head = pipe, on_change, True, True
         views = [(name, view) for view, (name, _) in VIEWS.items()]
         wide = {"width": "min(47em, 98%)"}
         self.views = widgets.ToggleButtons(description="look at", options=views, style={"description_width": "10em"})
@@ -50,13 +50,14 @@ class Scrubber(widgets.VBox):
 
     @property
     def choices(self) -> dict:
-        chosen = {name: self.controls[name].value for name in VIEWS[self.view][1]}
+        chosen = {name: self.controls[name].value for name in self._that_matter()}
         meant = {"all": None, DRAWN_BY[0]: None, DRAWN_BY[1]: self.pipe, COMPARED[0]: False, COMPARED[1]: True}
         return {name: value if name == "word" else meant.get(value, value) for name, value in chosen.items()}
 
     def offer(self, made: Generation) -> None:
         """What this run has: words, steps, layers, heads. A choice that is still there is kept; nothing is told."""
         maps, trajectory = made.run["video->text"], made.run["trajectory"]
+        self.each_head = "head" in maps.dims  # a large run has the words' maps of all heads together
         steps = zip(trajectory.step.values.tolist(), trajectory.train_timestep.values.tolist(), strict=True)
         offered = {
             "word": [(word, word) for word in maps.word.values.tolist()],
@@ -71,6 +72,7 @@ class Scrubber(widgets.VBox):
             if list(control.options) != options:
                 control.options = options
                 control.value = before if before in values else _first(name, values)
+        self._show_what_matters()
         self._silent = False
 
     def _changed(self, change) -> None:
@@ -78,9 +80,13 @@ class Scrubber(widgets.VBox):
         if not self._silent:
             self.on_change()
 
+    def _that_matter(self) -> list[str]:
+        absent = "head" if self.view == "words" and not self.each_head else None
+        return [name for name in VIEWS[self.view][1] if name != absent]
+
     def _show_what_matters(self) -> None:
         for name, control in self.controls.items():
-            control.layout.display = None if name in VIEWS[self.view][1] else "none"
+            control.layout.display = None if name in self._that_matter() else "none"
 
 
 def _first(name: str, values: list):

@@ -18,11 +18,12 @@ BUDGET = 10**9  # bytes: from there on the heads are averaged
 BUSY = threading.Lock()  # a pipeline runs one thing at a time, and so does this machine
 
 
+RUN, REPORT = "a run is under way; wait for its end, or press Stop", "a report is being drawn; wait for its end"
+DECODER = "the decoder is at work; draw x0 by the linear map, or wait"
+
+
 class BusyError(ValueError):
     """Something is running already."""
-
-    def __init__(self, sentence: str = "a run is under way; wait for its end, or press Stop"):
-        super().__init__(sentence)
 
 
 class Stopped(Exception):
@@ -44,7 +45,7 @@ def looks(settings: Settings, heads: str = "each") -> tuple:
     )
 
 
-def heads_within(pipe: CogVideoXPipeline, settings: Settings, budget: int = BUDGET) -> str:
+def heads_within(pipe: CogVideoXPipeline, settings: Settings) -> str:
     """ "each", or "mean" where every head of every step would take more bytes than the budget."""
     with record(pipe, *looks(settings)) as planning:
         plan = planning.plan(
@@ -55,21 +56,25 @@ def heads_within(pipe: CogVideoXPipeline, settings: Settings, budget: int = BUDG
             num_inference_steps=settings.steps,
             guidance_scale=settings.guidance,
         )
-    return "each" if plan.memory <= budget else "mean"
+    return "each" if plan.memory <= BUDGET else "mean"
 
 
 class Session:
     """Runs of one pipeline. `made` is the last, `pinned` the one that it is compared with.
 
+    One thing runs at a time, whichever session began it: `at_work` is that session, and any may stop it.
     `on_step(done, steps, seconds_left)` and `on_end(error)` are called from the thread; `error` is None, or what ended
     the run: Stopped, a refused setting, or anything else. Nothing is raised there, where nobody would see it.
     """
+
+    at_work: "Session | None" = None
 
     def __init__(self, pipe: CogVideoXPipeline, on_step: Callable = lambda *_: None, on_end: Callable = lambda _: None):
         self.pipe, self.on_step, self.on_end = pipe, on_step, on_end
         self.made: Generation | None = None
         self.pinned: Generation | None = None
         self._stop = threading.Event()
+        self.doing = RUN
         self._thread: threading.Thread | None = None
 
     @property
@@ -82,19 +87,23 @@ class Session:
         def work():
             self.made = self._generate(settings)
 
-        self.do(work)
+        self.do(work, RUN)
 
-    def do(self, work: Callable[[], None]) -> None:
-        """`work()` in the thread, while nothing else uses the pipeline."""
+    def do(self, work: Callable[[], None], doing: str = REPORT) -> None:
+        """`work()` in the thread, while nothing else uses the pipeline; who wants to meanwhile is told `doing`."""
         if not BUSY.acquire(blocking=False):
-            raise BusyError
+            raise BusyError(Session.at_work.doing if Session.at_work else DECODER)
+        Session.at_work, self.doing = self, doing
         self._stop.clear()
         self._thread = threading.Thread(target=self._guarded, args=(work,), name="cogkit-explorer", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """The run ends after its step, or after what is in the decoder; `pipe` and `made` are as they were before."""
-        self._stop.set()
+        """The run ends after its step, or after what is in the decoder; `pipe` and `made` are as they were before.
+
+        It need not be ours: after its cell was run again, a run that goes on has lost its own Stop.
+        """
+        (Session.at_work or self)._stop.set()
 
     def wait(self) -> None:
         if self._thread is not None:
@@ -110,6 +119,7 @@ class Session:
         except BaseException as found:  # a thread has nobody else to tell
             error = found
         finally:
+            Session.at_work = None
             BUSY.release()
         self.on_end(error)
 

@@ -33,8 +33,12 @@ EVERYONE_MAY = {"shapes", "jsonl", "twin"}
 
 def imports_of(path):
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("cogkit."):
+        if isinstance(node, ast.ImportFrom) and node.module == "cogkit":
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("cogkit."):
             yield node.module.split(".")[1]
+        elif isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[1] for alias in node.names if alias.name.startswith("cogkit."))
 
 
 @pytest.mark.parametrize("folder", MAY_IMPORT)
@@ -42,6 +46,13 @@ def test_folders_import_only_what_lies_upstream(folder):
     for path in (PACKAGE / folder).glob("*.py"):
         extra = set(imports_of(path)) - MAY_IMPORT[folder] - EVERYONE_MAY - {folder}
         assert not extra, f"{path.relative_to(ROOT)} reaches into {extra}"
+
+
+def test_every_way_to_import_is_seen(tmp_path):
+    (tmp_path / "some.py").write_text(
+        "from cogkit import page\nimport cogkit.world.paint\nfrom cogkit.vae.stream import Map\n"
+    )
+    assert [*imports_of(tmp_path / "some.py")] == ["page", "world", "vae"]
 
 
 def test_every_folder_of_the_package_has_its_place_in_the_map():

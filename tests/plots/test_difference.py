@@ -29,6 +29,15 @@ def test_two_runs_are_compared_step_by_step(run, numbers):
     assert [row[1] for row in numbers(picture)] == ["0", "0", "0.5", "0.5"]
 
 
+def test_two_runs_that_come_closer_are_not_said_to_part(run):
+    still = run["trajectory"].copy(deep=True)
+    still["x0"][:] = still["x0"][-1].values
+    other = still.copy(deep=True)
+    other["x0"][:] *= np.linspace(2, 1.5, 4)[:, None, None, None, None]
+    title = run_difference(still, other).get_suptitle()
+    assert title == "The difference goes from 100 % of the latents' size to 50 %"
+
+
 def test_clips_and_runs_of_two_sizes_are_refused_with_both(run, clip):
     with pytest.raises(PlotError, match=r"one is \(9, 32, 32, 3\) and other is \(5, 32, 32, 3\)"):
         difference_strip(clip, clip[:5])

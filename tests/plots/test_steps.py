@@ -7,8 +7,8 @@ from cogkit.plots.steps import trajectory_strip
 
 def test_the_strip_says_when_x0_is_settled(run, numbers):
     picture = trajectory_strip(run)
-    assert picture.get_suptitle() == "From step 2 of 4 on, x0 is within 10 % of its end"
-    assert "within 50 % at step 1" in picture.alt
+    assert picture.get_suptitle() == "From step 1 of 4 on, x0 is within 50 % of its end"
+    assert picture.alt.endswith(f"of its size away from its end. {picture.get_suptitle()}.")
     assert numbers(picture)[1] == ["1", "749", "0.9", "0.4"] and numbers(picture)[3][-1] == "0"
 
 
@@ -27,6 +27,18 @@ def test_the_colours_and_the_latent_frame_are_ones_own_choice(run):
 
     picture = trajectory_strip(run, colours, frame=1)
     assert (picture.axes[1].images[2].get_array() == colours(run["x0"].values[2])[1]).all()
+
+
+def test_of_an_interrupted_run_only_the_steps_that_were_made_are_drawn(run):
+    stopped = run["trajectory"].copy(deep=True)
+    for name in ("x0", "latents"):
+        stopped[name][2:] = np.nan
+    picture = trajectory_strip(stopped)
+    assert [label.get_text() for label in picture.axes[0].get_xticklabels()] == ["0 (999)", "1 (749)"]
+    assert picture.get_suptitle() == "From step 1 of 2 on, x0 is within 50 % of its end"
+    stopped["x0"][:] = np.nan
+    with pytest.raises(PlotError, match="holds no step: the run stopped before its first one ended; run it again"):
+        trajectory_strip(stopped)
 
 
 def test_a_trajectory_without_x0_is_refused(run):

@@ -57,8 +57,8 @@ def test_an_object_is_outlined_and_each_map_has_its_score_beside_it(run, clip):
     inside[[0, 1, 2], 1, [0, 1, 2]] = True
     picture = word_map(run, ["even", "hot"], over=clip, show="share", region=inside, score=auc)
     assert [axes.get_ylabel().split("\n")[-1] for axes in picture.axes[1:3]] == ["AUC 0.50", "AUC 1.00"]
-    assert picture.get_suptitle() == "The map of “hot” finds the outline best: AUC 1.00"
-    assert picture.alt.endswith("Against the outline: even AUC 0.50 and hot AUC 1.00.")
+    assert picture.get_suptitle() == "The map of “hot” finds the object best: AUC 1.00"
+    assert picture.alt.endswith("Against the object: even AUC 0.50 and hot AUC 1.00.")
     for row in picture.axes[:3]:
         borders = [border.get_paths()[0].get_extents() for border in row.collections]
         for k, border in enumerate(borders):  # patch (y 1, x k) of picture k

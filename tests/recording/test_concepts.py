@@ -10,6 +10,7 @@ from diffusers import FirstBlockCacheConfig
 import cogkit
 from cogkit.recording.record import CachedSteps
 from cogkit.recording.selectors import SelectorError
+from cogkit.recording.tokens import UnknownWord
 from cogkit.recording.visitor import RecordError
 
 TEXT, GRID, HEADS = 16, (3, 2, 6), 2
@@ -132,6 +133,14 @@ def test_one_concept_alone_and_a_template_without_a_place_are_refused():
         cogkit.concepts("background")
     with pytest.raises(SelectorError, match="must have one {}"):
         cogkit.concepts("circle", template="a circle")
+    with pytest.raises(SelectorError, match="dtype='bfloat16': what is recorded is kept in numpy"):
+        cogkit.concepts("circle", dtype="bfloat16")
+
+
+def test_a_concept_that_the_tokenizer_does_not_know_is_refused_by_name(pipe, generate):
+    with pytest.raises(UnknownWord, match="the tokenizer has no word 'cirkle'; nearest: circle"):
+        with cogkit.record(pipe, cogkit.concepts("cirkle")):
+            generate(pipe)
 
 
 def test_behind_a_block_that_a_cache_skipped_nothing_is_made_up(tiny_pipe, generate):

@@ -16,8 +16,8 @@ import cogkit
 from cogkit.recording.concepts import MODULATION, ConceptRows
 from cogkit.recording.layout import Anatomy, Layout
 from cogkit.recording.pattern import Pattern
-from cogkit.recording.plan import make_plan, planned_layout
-from cogkit.recording.selectors import RELATIONS
+from cogkit.recording.plan import BudgetError, check_budget, make_plan, planned_layout
+from cogkit.recording.selectors import RELATIONS, SelectorError
 from cogkit.recording.tokens import TextSlots
 
 CALL = {"num_frames": 17, "height": 96, "width": 128, "num_inference_steps": 3, "prompt": "a red circle"}
@@ -180,3 +180,24 @@ def test_the_plan_knows_how_a_call_is_laid_out(tiny_pipe, name):
     assert planned.steps == rec.layout.steps and len(planned.prompts) == len(rec.layout.prompts)
     alike = {"train_timesteps": (), "prompts": (), "negatives": ()}
     assert replace(planned, **alike) == replace(rec.layout, **alike)
+
+
+def test_a_knob_of_any_selector_may_bring_a_recording_under_its_budget():
+    """The activations keep most, but it is the scratch of the maps that can go."""
+    layout, sizes = two_thousand_tokens_of_video(), Anatomy(4, 4, 64, time=128, out=64, text=128)
+    both = [
+        cogkit.maps("video->video", queries=[(frame, 3, 3) for frame in range(5)], chunk=2**27),
+        cogkit.acts("blocks.0.resid_post.video", steps=range(8), dtype="float16"),
+    ]
+    plan = make_plan(both, layout, sizes, to_disk=False)
+    assert plan.costs[0].kept < plan.costs[1].kept and plan.costs[0].scratch > 2 * 2**20
+    with pytest.raises(BudgetError, match="would take .*; chunk=1048576 in 'video->video' brings it to"):
+        check_budget(both, layout, sizes, False, plan.total - 2**19)
+
+
+def test_without_a_prompt_the_words_of_concepts_do_not_stand_for_it(deep):
+    """They need not be in it, and its length decides what the maps of all its words keep."""
+    with cogkit.record(deep, cogkit.maps("video->text"), cogkit.concepts("circle")) as rec:
+        with pytest.raises(SelectorError, match="prompt"):
+            rec.plan(**CALL | {"prompt": None})
+        assert rec.plan(**CALL).costs[0].kept > 0

@@ -305,7 +305,7 @@ def test_words_are_found_in_embeddings_of_any_length(tiny_pipe, generate, length
 
 
 def test_a_budget_is_kept_and_the_message_names_the_knob(pipe, generate):
-    with pytest.raises(BudgetError, match=r"would keep .* its budget is 8 KB; heads='mean' in 'video->text'"):
+    with pytest.raises(BudgetError, match=r"would take .* its budget is 8 KB; heads='mean' in 'video->text'"):
         maps = cogkit.maps("video->text", heads="each", dtype="float16", chunk=1)
         with cogkit.record(pipe, maps, budget="8KB"):
             generate(pipe)

@@ -3,7 +3,7 @@ import torch
 
 from cogkit.sampler.ddim import ddim, ddim_step
 from cogkit.sampler.prediction import add_noise
-from cogkit.sampler.schedule import cogvideox, spaced_timesteps
+from cogkit.sampler.schedule import ScheduleError, cogvideox, spaced_timesteps
 
 X0, NOISE = (torch.randn(1, 2, 3, 8, 8, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1))
 
@@ -38,6 +38,13 @@ def test_eta_1_is_the_posterior_of_ddpm():
     a = ab / before
     mean = before.sqrt() * (1 - a) / (1 - ab) * X0 + a.sqrt() * (1 - before) / (1 - ab) * NOISE
     torch.testing.assert_close(ddim_step(NOISE, X0, ab, before, 1.0, torch.zeros_like(NOISE)), mean)
+
+
+@pytest.mark.parametrize("eta", [-0.1, 1.5])
+def test_an_eta_that_leaves_no_room_is_refused(eta):
+    one = torch.ones(1, 1, 1, 1, 1)
+    with pytest.raises(ScheduleError, match=f"eta={eta} is .* use 0 .none. to 1 .DDPM."):
+        ddim_step(one, one, torch.tensor(0.0), torch.tensor(0.5), eta, one)
 
 
 def test_eta_changes_the_video_but_not_as_released():

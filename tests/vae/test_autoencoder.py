@@ -1,5 +1,7 @@
 """What the readable VAE promises by itself: 4k + 1 frames come back, the future never leaks, streams are exact."""
 
+import weakref
+
 import pytest
 import torch
 from diffusers import AutoencoderKLCogVideoX
@@ -74,17 +76,35 @@ def test_a_stream_cut_anywhere_is_the_whole_clip_bit_for_bit(vae, frames, length
 
 
 def test_a_stream_holds_one_chunk_however_long_the_video(vae):
-    """After frame 9000 of an endless video no more has been asked for than the chunk that is being encoded."""
-    asked = []
+    """Of the pieces of an endless video, and of what they became, the last ones are alive and no others."""
+    alive = weakref.WeakSet()
 
-    def endless():
+    def endless(channels, frames, size):
         while True:
-            asked.append(8)
-            yield video(8)
+            piece = torch.rand(1, channels, frames, size, size)
+            alive.add(piece)
+            yield piece
 
-    stream = vae.encode_stream(endless())
-    yielded = sum(next(stream).mode().shape[2] for _ in range(20))
-    assert 8 * len(asked) - 4 * yielded <= 16
+    for stream in vae.encode_stream(endless(3, 8, 16)), vae.decode_stream(endless(16, 2, 2)):
+        alive.clear()
+        for _ in range(20):
+            alive.add(getattr(chunk := next(stream), "parameters", chunk))
+        del chunk
+        assert len(alive) <= 3
+
+
+@pytest.mark.parametrize("tiled", [False, True])
+def test_as_released_a_stream_that_knows_its_length_is_the_clip_of_the_stock_vae(tiled):
+    torch.manual_seed(0)
+    stock = AutoencoderKLCogVideoX(**TINY).eval()
+    stock.enable_tiling(16, 16, 0.5, 0.5) if tiled else None
+    x, twin = video(23, 32), CausalVAE.from_stock(stock, as_released=True)
+    whole = stock.encode(x).latent_dist.mode()
+    streamed = torch.cat([p.mode() for p in twin.encode_stream(pieces(x, [5, 8]), frames=23)], dim=2)
+    assert torch.equal(streamed, whole)
+    latents = pieces(whole, [1, 3])
+    decoded = torch.cat(list(twin.decode_stream(latents, latent_frames=whole.shape[2])), dim=2)
+    assert torch.equal(decoded, stock.decode(whole).sample)
 
 
 def test_a_stream_of_a_wrong_length_is_refused_at_its_end(vae):

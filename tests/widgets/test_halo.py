@@ -66,6 +66,13 @@ def test_a_number_of_ranks_that_does_not_divide_is_refused_with_those_that_do():
     assert "<img" in explorer.view.value
 
 
+def test_the_slider_of_the_rank_ends_at_the_last_one():
+    explorer = HaloExplorer()
+    explorer.controls["rank"].value = 3
+    explorer.controls["ranks"].value = 2
+    assert explorer.controls["rank"].max == explorer.controls["rank"].value == 1 and "<img" in explorer.view.value
+
+
 def test_shares_cover_every_frame_once_and_rank_0_has_one_more():
     for frames, ranks in ((13, 3), (25, 8), (5, 2), (1, 1)):
         shares = time_shares(frames, ranks)

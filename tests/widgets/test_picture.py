@@ -47,6 +47,17 @@ def test_an_impossible_setting_is_a_sentence_and_the_next_setting_works():
     assert "<img" in box.view.value
 
 
+def test_an_error_that_nobody_expected_says_its_kind_and_where_it_happened():
+    def lost(height):
+        return {}[height] if height > 5 else look(height)
+
+    box = Explorer(lost, height=widgets.IntSlider(value=1, min=0, max=9, description="height"))
+    box.controls["height"].value = 7
+    assert "KeyError: 7" in box.view.value and "return {}[height]" in box.view.value and "<img" not in box.view.value
+    box.controls["height"].value = 2
+    assert "<img" in box.view.value
+
+
 def test_words_are_escaped():
     figure = line(1, alt='a "<b>" line')
     assert "&lt;b&gt;" in as_html(figure, "1 < 2") and "1 &lt; 2" in as_html(figure, "1 < 2")

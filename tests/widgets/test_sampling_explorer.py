@@ -3,15 +3,18 @@
 import re
 import threading
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 import xarray as xr
+from diffusers import CogVideoXPipeline
 
-from cogkit.generation import Settings
+from cogkit.generation import Settings, decode
 from cogkit.recording.record import record
 from cogkit.recording.selectors import trajectory
+from cogkit.widgets.picture import as_html
 from cogkit.widgets.sampling_explorer import SamplingExplorer
 from cogkit.widgets.session import BUSY, BusyError, Session, kept_steps, looks
 
@@ -150,13 +153,60 @@ def test_without_a_pinned_run_the_comparison_says_what_to_do(nano):
     assert "press “Pin this run”" in explorer.view.value
 
 
-def test_the_copied_code_makes_the_run_and_the_picture_again(explorer, monkeypatch):
-    explorer.scrubber.views.value = "words"
+@pytest.mark.parametrize("view", ["latents", "words", "heads", "modulation", "compared"])
+def test_the_copied_code_makes_the_run_and_the_picture_again(explorer, monkeypatch, view):
+    explorer.pin.click()
+    explorer.scrubber.views.value = view
     shown, names = [], {}
     monkeypatch.setattr("cogkit.show", shown.append, raising=False)
     exec(explorer.code.value, names)
     assert np.array_equal(names["made"].frames, explorer.session.made.frames)
-    assert [figure.alt for figure in shown] == alt(explorer.view)
+    assert [as_html(figure, names["readout"]) for figure in shown] == [explorer.view.value]
+
+
+def test_without_room_for_every_head_the_words_have_none_to_choose(nano, monkeypatch):
+    monkeypatch.setattr("cogkit.widgets.session.BUDGET", 0)
+    explorer = generated(SamplingExplorer(nano, SHORT))
+    explorer.scrubber.views.value = "words"
+    assert explorer.scrubber.controls["head"].layout.display == "none" and "head" not in explorer.scrubber.choices
+    assert 'role="alert"' not in explorer.view.value and 'heads="mean"' in explorer.code.value
+    explorer.scrubber.views.value = "heads"
+    assert explorer.scrubber.controls["head"].layout.display is None
+
+
+def test_x0_at_every_step_of_two_runs_is_compared_too(explorer):
+    explorer.pin.click()
+    explorer.scrubber.views.value = "compared"
+    before = alt(explorer.view)
+    explorer.scrubber.controls["steps"].value = "x0 at every step"
+    assert alt(explorer.view) != before and "at 2 of 2 steps" in alt(explorer.view)[0]
+    explorer.scrubber.controls["steps"].value = "the frames"
+
+
+def test_a_run_whose_cell_was_run_again_is_stopped_from_the_new_explorer(nano):
+    lost, new = SamplingExplorer(nano, replace(SHORT, steps=1000)), SamplingExplorer(nano, SHORT)
+    lost.generate.click()
+    new.generate.click()
+    assert "wait for its end, or press Stop" in new.status.value and not new.stop.disabled
+    new.stop.click()
+    assert "The other run ends after its step" in new.status.value
+    lost.session.wait()
+    assert "Stopped after step" in lost.status.value
+    assert "Done." in generated(new).status.value
+
+
+def test_x0_is_decoded_where_the_pipeline_runs():
+    class Elsewhere(CogVideoXPipeline):
+        _execution_device, vae = torch.device("meta"), SimpleNamespace(dtype=torch.float16)
+
+        def __init__(self):
+            pass
+
+        def decode_latents(self, latents):
+            assert latents.device.type == "meta" and latents.dtype == torch.float16
+            return torch.zeros(1, 3, 1, 8, 8)
+
+    assert decode(Elsewhere(), torch.zeros(1, 16, 1, 1)).shape == (1, 8, 8, 3)
 
 
 def test_a_saved_run_opens_again(explorer, tmp_path):
@@ -179,7 +229,7 @@ def test_what_goes_wrong_in_the_thread_is_told_and_frees_the_pipeline(nano):
 def test_one_thing_runs_at_a_time(nano):
     gate, session = threading.Event(), Session(nano)
     session.do(gate.wait)
-    with pytest.raises(BusyError, match="press Stop"):
+    with pytest.raises(BusyError, match="a report is being drawn; wait for its end$"):
         Session(nano).do(gate.wait)
     gate.set()
     session.wait()
