@@ -19,7 +19,7 @@ if "google.colab" in sys.modules and importlib.util.find_spec("cogkit") is None:
 import cogkit
 
 if getattr(cogkit, "KIT", None) != "cogkit-lab":
-    raise ImportError("this is another package called cogkit: pip uninstall cogkit, then install this one")"""
+    raise ImportError("another package is called cogkit, too: pip uninstall cogkit, restart, run this again")"""
 BADGE = re.compile(r"\[Open in Colab\]\(\S*\)")
 ADDRESS = re.compile(r'(?m)^Repository = "(.*)"$')
 

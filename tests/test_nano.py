@@ -60,7 +60,7 @@ def test_the_parameter_counts_of_the_card_are_true(nano):
 
 
 def test_names_between_the_palette_are_unknown_to_it_and_said_to_be(nano):
-    """They were in the captions of its last sitting and were not learnt: "jade" gave any colour."""
+    """They were in its captions, and half of them were not learnt: "scarlet" gave any colour."""
     assert unknown_words(nano.tokenizer, " ".join(IN_BETWEEN)) == list(IN_BETWEEN)
 
 

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
@@ -70,13 +71,14 @@ def test_a_fresh_encoder_does_not_know_it():
     assert all(score <= 0.6 for score in task.validate(task.model).values())
 
 
-def test_from_the_shipped_encoder_no_linear_head_reads_which_of_two_things_a_word_speaks_of(nano):
-    """A known failure of the card: half of the words is what guessing would reach."""
+@pytest.mark.parametrize("slots", [SLOTS, 226])
+def test_in_the_shipped_encoder_a_linear_head_reads_which_of_two_things_a_word_speaks_of(nano, slots):
+    """A guess is half. Held-out pairs are no harder: the mark says which thing it is, not what it looks like."""
 
     def words_of_two(seed, count, pairs="training"):
-        some = sentences(np.random.default_rng(seed), count, SLOTS, pairs)
+        some = sentences(np.random.default_rng(seed), count, slots, pairs)
         with torch.no_grad():
-            vectors = nano.text_encoder(token_ids(nano.tokenizer, some.prompts, SLOTS))[0]
+            vectors = nano.text_encoder(token_ids(nano.tokenizer, some.prompts, slots))[0]
         asked = (some.whose > NEITHER) & (some.whose.amax(1, keepdim=True) == 2)
         return torch.nn.functional.pad(vectors[asked], (0, 1), value=1.0), 2.0 * some.whose[asked] - 3
 
@@ -84,4 +86,4 @@ def test_from_the_shipped_encoder_no_linear_head_reads_which_of_two_things_a_wor
     head = torch.linalg.lstsq(vectors, which[:, None]).solution
     for pairs in ("training", "held out"):
         vectors, which = words_of_two(5, 200, pairs)
-        assert (((vectors @ head)[:, 0] > 0) == (which > 0)).float().mean() < 0.6
+        assert (((vectors @ head)[:, 0] > 0) == (which > 0)).float().mean() > 0.95
