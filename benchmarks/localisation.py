@@ -2,7 +2,7 @@
 
 .venv/bin/python benchmarks/localisation.py [--clips 100] [--checkpoint nano] [--rows outputs/localisation.jsonl]
 
-About ten minutes on two idle cores. Stop it whenever you like: rows that are there are not measured again, and
+Ten to twenty minutes on two idle cores. Stop it whenever you like: rows that are there are not measured again, and
 the same command goes on. `--clips 2 --pairs 1 --page outputs/localisation.md` only shows that it runs.
 """
 

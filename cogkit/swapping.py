@@ -95,13 +95,12 @@ def scheduler_twin(scheduler, as_released: bool = False) -> DDIM | DPM:
 def _check(name: str, stock) -> None:
     if isinstance(stock, Twin):
         raise SwapError(f"the {name} is a twin already; undo that swap first, or leave it with {name}=False")
-    if name not in MODELS:
-        if not isinstance(stock, (DDIM.stock, DPM.stock)):
-            raise SwapError(f"the {name} is a {type(stock).__name__}, and has no twin; leave it with {name}=False")
-        return
-    if not isinstance(stock, MODELS[name][0]):
-        kind = f"{type(stock).__name__}, not a {MODELS[name][0].__name__}"
+    mirrored = (MODELS[name][0],) if name in MODELS else (DDIM.stock, DPM.stock)
+    if not isinstance(stock, mirrored):
+        kind = f"{type(stock).__name__}, not a {' or '.join(one.__name__ for one in mirrored)}"
         raise SwapError(f"the {name} is a {kind}, and has no twin; leave it with {name}=False")
+    if name not in MODELS:
+        return
     for processor in getattr(stock, "attn_processors", {}).values():
         if type(processor) not in KNOWN_PROCESSORS:
             kind = type(processor).__name__

@@ -60,7 +60,7 @@ def test_the_parameter_counts_of_the_card_are_true(nano):
 
 
 def test_names_between_the_palette_are_unknown_to_it_and_said_to_be(nano):
-    """They were in its captions, and half of them were not learnt: "scarlet" gave any colour."""
+    """They were in its captions, but not all of them were learnt."""
     assert unknown_words(nano.tokenizer, " ".join(IN_BETWEEN)) == list(IN_BETWEEN)
 
 

@@ -19,7 +19,8 @@ def trajectory_strip(run, colours: Callable | None = None, frame: int = -1, colu
 
     `run`: a Run with trajectory(), or that dataset. `colours`: (t, c, h, w) -> frames, such as a linear preview
     (cogkit.fit_preview); by default the three strongest directions of the last x0. Runs of more than `columns` steps
-    go on below. The table has every step: noise level, and how far x0 is from its end, |x0 - last| / |last|.
+    go on below; an interrupted one has the steps that it made. The table has every step: noise level, and how far x0 is
+    from its end, |x0 - last| / |last|.
     """
     data = trajectory_of(run)
     colours = colours or fit_principal(data["x0"].values[-1])

@@ -84,13 +84,13 @@ def embed_concepts(pipe, selector: Concepts, slots: int) -> Float[Tensor, "conce
     device, found = pipe._execution_device, []
     for word in selector.words:
         sentence = text_slots(pipe.tokenizer, selector.template.format(word), slots)
-        states = pipe.text_encoder(torch.tensor([sentence.ids], device=device))[0]
         try:
-            slots_of_word = sentence.slots(word)
-        except UnknownWord:
+            own = sentence.slots(word)
+        except UnknownWord:  # it is in the sentence, so it is the tokenizer that does not know it
             nearest = get_close_matches(word, [piece.strip("▁") for piece in pipe.tokenizer.get_vocab()]) or ["none"]
             raise UnknownWord(f"the tokenizer has no word {word!r}; nearest: {', '.join(nearest)}") from None
-        found.append(states[0, slots_of_word].mean(0))
+        states = pipe.text_encoder(torch.tensor([sentence.ids], device=device))[0]
+        found.append(states[0, own].mean(0))
     return torch.stack(found)
 
 

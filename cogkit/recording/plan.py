@@ -143,16 +143,15 @@ def check_budget(selectors: Sequence, layout: Layout, sizes: Anatomy, to_disk: b
     limit = None if budget is None else bytes_of(budget)
     if limit is None or plan.total <= limit:
         return plan
-    heaviest_first = sorted(range(len(selectors)), key=lambda k: -plan.costs[k].kept - plan.costs[k].scratch)
+    heaviest = sorted(range(len(selectors)), key=lambda k: -plan.costs[k].kept - plan.costs[k].scratch)
     what = f"the recording would take {in_bytes(plan.total)}, its budget is {in_bytes(limit)}"
-    for k in heaviest_first:
+    for k in heaviest:
         for knob, changed in knobs(selectors[k], layout, sizes):
             smaller = make_plan([*selectors[:k], changed, *selectors[k + 1 :]], layout, sizes, to_disk).total
             if smaller <= limit:
                 raise BudgetError(f"{what}; {knob} in {label(changed)!r} brings it to {in_bytes(smaller)}")
     raise BudgetError(
-        f"{what}; no single knob brings it under: of {label(selectors[heaviest_first[0]])!r} record fewer layers and "
-        "steps"
+        f"{what}; no single knob brings it under: of {label(selectors[heaviest[0]])!r} record fewer layers and steps"
     )
 
 

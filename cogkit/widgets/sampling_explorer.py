@@ -83,9 +83,12 @@ class SamplingExplorer(widgets.VBox):
         self._begin("The text is being encoded.", begin)
 
     def _begin(self, sentence: str, begin: Callable[[], None]) -> None:
-        """`begin` gives the thread its work. A press in the meantime is refused and leaves the buttons as they are."""
-        if self.session.running:
-            self.status.value = refusal(BusyError(self.session.doing))
+        """`begin` gives the thread its work. A press in the meantime is refused and leaves the buttons as they are, but
+        that a run of another explorer, which may have lost its own Stop, can be stopped from here.
+        """
+        if busy := self.session if self.session.running else Session.at_work:
+            self.stop.disabled = self.stop.disabled and (busy is self.session or busy.doing != RUN)
+            self.status.value = refusal(BusyError(busy.doing))
             return
         try:
             self._set_running(True)
@@ -93,15 +96,17 @@ class SamplingExplorer(widgets.VBox):
             begin()
         except Exception as error:
             self._set_running(False)
-            self.stop.disabled = str(error) != RUN  # that of another explorer can be stopped from here
             self.status.value = refusal(error)
 
     def _stop(self, button=None) -> None:
         if self.stop.disabled:  # pressed too late: the run has ended
             return
         self.stop.disabled = True
-        ours = f"Stopping after {'this step' if self.progress.value < self.progress.max else 'these frames'}."
-        self._say(ours if self.session.running else "The other run ends after its step. Then press Generate.")
+        if self.session.running:
+            self._say(f"Stopping after {'this step' if self.progress.value < self.progress.max else 'these frames'}.")
+        else:
+            there = Session.at_work is not None
+            self._say(f"The other run {'ends after its step' if there else 'has ended'}. Then press Generate.")
         self.session.stop()
 
     def _pin(self, button=None) -> None:

@@ -16,8 +16,6 @@ from cogkit.recording.selectors import acts, maps
 KEPT = 20  # steps that are recorded, evenly spread: a run of 1000 is no larger than one of 20
 BUDGET = 10**9  # bytes: from there on the heads are averaged
 BUSY = threading.Lock()  # a pipeline runs one thing at a time, and so does this machine
-
-
 RUN, REPORT = "a run is under way; wait for its end, or press Stop", "a report is being drawn; wait for its end"
 DECODER = "the decoder is at work; draw x0 by the linear map, or wait"
 

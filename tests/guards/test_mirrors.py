@@ -32,6 +32,6 @@ def test_a_wrong_shape_is_refused_while_tests_run():
         shift_snr(torch.ones(2, 2), 3)
 
 
-def test_outside_of_tests_nothing_checks_shapes_and_nothing_slows_down():
+def test_outside_of_tests_nothing_checks_shapes():
     code = "import torch; from cogkit.sampler.schedule import shift_snr; print(*shift_snr(torch.ones(2, 2), 3).shape)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "2 2"
