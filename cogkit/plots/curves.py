@@ -25,7 +25,7 @@ def training_curves(runs: list[Path], smooth: int = 15) -> Picture:
             middle = slice(smooth // 2, smooth // 2 + len(losses) - smooth + 1)
             left.plot(steps[middle], np.convolve(losses, np.ones(smooth) / smooth, "valid"), color=COLOURS[0])
         minutes = f"{notes[-1]['seconds'] / 60:.0f} min"
-        left.set(title=f"{title}: loss ({minutes})", xlabel="step", yscale="log")
+        left.set(title=f"{title}: loss ({minutes})", xlabel="step", yscale="log" if losses.min() > 0 else "linear")
         scores = sorted({name for n in notes for name in n if name.startswith(("psnr_", "unseen_"))})
         for name in scores:
             points = np.array([[n["step"], n[name]] for n in notes if name in n])

@@ -30,6 +30,7 @@ class Stage:
     groups: tuple[Group, ...]
     text_slots: tuple[int, ...] = ()  # text, transformer: lengths that prompts are padded to, one drawn per step
     train_encoder: bool = True  # VAE
+    film: float = 0.35  # VAE: share of real clips
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Config:
     optimiser: str = "adamw"  # "muon": Muon for the matrices of the transformer's blocks, AdamW for the rest
     compile: bool = False  # torch.compile for the transformer's blocks: a fifth faster, wants a C++ compiler
     alignment: float = 0.0  # transformer: weight of the second lesson for the early blocks (alignment.py)
+    even_clips: bool = False  # VAE: clips weigh alike, or film, far harder than drawings, would outvote them
     even_levels: bool = False  # transformer: errors in units of what is usual at their noise level (usual_error.py)
     clip_norm: float = 1.0
     average_decay: float = 0.999

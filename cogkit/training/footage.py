@@ -9,8 +9,6 @@ from cogkit.shapes import Video
 from cogkit.world.render import render
 from cogkit.world.scene import sample_scene
 
-REAL_SHARE = 0.35
-
 
 class Footage:
     """An endless, seeded supply of clips. `batch(step)` depends on the seed and the step only, so training resumes."""
@@ -19,12 +17,13 @@ class Footage:
         self.clips = [read_clip(path) for path in clips]
         self.seed = seed
 
-    def batch(self, step: int, count: int, frames: int, crop: int) -> Video:
-        return to_video(np.stack([self._clip((self.seed, step, k), frames, crop) for k in range(count)]))
+    def batch(self, step: int, count: int, frames: int, crop: int, film: float = 0.35) -> Video:
+        """`film`: the share of real clips."""
+        return to_video(np.stack([self._clip((self.seed, step, k), frames, crop, film) for k in range(count)]))
 
-    def _clip(self, seed: tuple[int, ...], frames: int, crop: int) -> np.ndarray:
+    def _clip(self, seed: tuple[int, ...], frames: int, crop: int, film: float) -> np.ndarray:
         dice = np.random.default_rng(seed)
-        if self.clips and dice.random() < REAL_SHARE:
+        if self.clips and dice.random() < film:
             return self._real(dice, frames, crop)
         return self._shapes(seed, dice, frames, crop)
 

@@ -79,22 +79,28 @@ class VAETask:
         stage = self.config.stage_at(step)
         still = step % STILL_EVERY == STILL_EVERY - 1
         group = Group(size=64, frames=1, clips=8) if still else stage.groups[0]
-        video = self.footage.batch(step, group.clips, group.frames, group.size)
+        video = self.footage.batch(step, group.clips, group.frames, group.size, stage.film)
         noise = torch.Generator().manual_seed(self.config.seed * 1_000_003 + step)
         self.model.encoder.requires_grad_(stage.train_encoder)
         # bf16 backward through a causal convolution over one frame stalls on CPUs: single frames train in fp32.
         with torch.autocast("cpu", torch.bfloat16, enabled=cpu_has_fast_bf16() and not still):
             posterior = self.model.encode(video).latent_dist
             decoded = self.model.decode(posterior.sample(noise)).sample.float()
-        squared, absolute = (decoded - video).square().mean(), (decoded - video).abs().mean()
+        error = decoded - video
         kl = posterior.kl().float().mean() / posterior.mean[0].numel()
-        loss = 5 * squared + absolute + KL_WEIGHT * kl
-        return loss, {"psnr": float(-10 * torch.log10(squared.detach() / 4)), "kl": float(kl.detach())}
+        loss = how_wrong(error, self.config.even_clips) + KL_WEIGHT * kl
+        return loss, {"psnr": psnr(decoded.detach(), video), "kl": float(kl.detach())}
 
     @torch.no_grad()
     def validate(self, model: nn.Module) -> dict[str, float]:
         with torch.autocast("cpu", torch.bfloat16, enabled=cpu_has_fast_bf16()):
             return {f"psnr_{name}": psnr(reconstruct(model, videos), videos) for name, videos in self.test_sets.items()}
+
+
+def how_wrong(error: Video, even_clips: bool = False) -> Tensor:
+    """Squared and absolute error together; with `even_clips` every clip pulls alike, however wrong it is."""
+    squared, absolute = error.square().mean((1, 2, 3, 4)), error.abs().mean((1, 2, 3, 4))
+    return (squared.log() + absolute.log()).mean() if even_clips else 5 * squared.mean() + absolute.mean()
 
 
 def reconstruct(vae: nn.Module, videos: Video) -> Video:

@@ -31,3 +31,10 @@ def test_the_curves_have_the_colours_of_all_pictures_a_sentence_and_a_table(note
     assert [to_hex(axes.lines[-1].get_color()).upper() for axes in figure.axes] == [COLOURS[0]] * 2
     assert figure.alt == "vae, 30 steps in 30 min: the loss goes from 1 to 0.0333."
     assert "psnr real" in figure.table and "25" in figure.table and "50" in figure.table
+
+
+def test_a_loss_that_is_a_logarithm_already_is_not_drawn_on_a_logarithmic_scale(notes):
+    lines = [json.loads(line) for line in notes.read_text().splitlines()]
+    assert training_curves([notes]).axes[0].get_yscale() == "log"
+    notes.write_text("".join(json.dumps(line | {"loss": line["loss"] - 1}) + "\n" for line in lines))
+    assert training_curves([notes]).axes[0].get_yscale() == "linear"
