@@ -34,9 +34,9 @@ html: setup
 colab: setup
 	@$(BIN)/python -m cogkit.colab "$(REPO)" "$(TAG)"
 
-# Every notebook in an environment like Colab's, installed by its own first cell, without a network.
+# Every notebook in an environment like Colab's, installed by its own first cell, without a network. NOTEBOOKS=02 for one.
 test-colab: setup
-	@$(BIN)/python -m pytest tests/colab/job.py
+	@$(BIN)/python -m pytest tests/colab/job.py -k "$(NOTEBOOKS)"
 
 # Every explorer in JupyterLab in Chromium, with ipywidgets 8 and 7.7, by keyboard and by mouse. Pictures: outputs/browser.
 test-browser: setup

@@ -10,6 +10,8 @@ import argparse
 import shutil
 from pathlib import Path
 
+import torch
+
 from cogkit.checkpoints import load
 from cogkit.localisation.report import BAR, NAMED, PREFERRED, best_recipe, call_means, detailed, of_kind, write_page
 from cogkit.localisation.study import study
@@ -30,7 +32,7 @@ def main() -> None:
     chosen = arguments.parse_args()
     if chosen.clips < 1:
         arguments.error(f"--clips {chosen.clips} measures nothing; 100 is the default, 1 the least")
-    pipe = load(chosen.checkpoint)
+    pipe = load(chosen.checkpoint, torch.float32)  # on every machine: rows belong to weights, and bf16 rounds them
     pipe.set_progress_bar_config(disable=True)
     rows = study(pipe, chosen.clips, chosen.pairs, chosen.rows)
     if not chosen.page.exists():

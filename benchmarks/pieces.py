@@ -3,8 +3,10 @@
     .venv/bin/python benchmarks/pieces.py [--rounds 7] [--quick]
 
 Prints a table as Markdown and writes it to benchmarks/results/pieces.md. Run it on an idle machine; it takes about ten
-minutes. `--quick` takes the smallest sizes, one round and no memory: it shows that all arms are equal, no more. A peak
-is that of the whole process while the piece is called once; in brackets, what the call itself added.
+minutes. `--quick` takes the smallest sizes, one round and no memory: it shows that all arms are equal, no more. Column
+"equal?" holds the largest difference between the arms and, where both round, how far each is from a finer
+precision (relative, RMS). A peak is that of the whole process while the piece is called once; in brackets, what the
+call itself added.
 """
 
 import argparse

@@ -61,21 +61,22 @@ class UnequalError(AssertionError):
 
 
 def difference(case: Case) -> str:
-    """How equal the arms are, in words. Raises UnequalError."""
+    """How equal the arms are, in words: to each other, and to the truth if there is one. Raises UnequalError."""
     stock, twin = case.stock().double(), case.twin().double()
     if stock.shape != twin.shape:
         raise UnequalError(f"{list(stock.shape)} against {list(twin.shape)}")
     largest = (stock - twin).abs().max().item()
+    apart = f"max difference {largest:.0e}" if largest else "bit-equal"
     if case.truth is None:
         if not largest <= case.bound * max(1.0, stock.abs().max().item()):
             raise UnequalError(f"outputs differ by {largest:.1e}, allowed {case.bound:.0e}")
-        return f"max difference {largest:.0e}" if largest else "bit-equal"
+        return apart
     truth = case.truth()
     finer = "float64" if truth.dtype == torch.float64 else "fp32"
     errors = [((x - truth).square().mean() / truth.square().mean()).sqrt().item() for x in (stock, twin)]
     if not errors[1] <= max(AS_EXACT * errors[0], case.bound):
         raise UnequalError(f"distance to {finer} {errors[1]:.1e}, of stock {errors[0]:.1e}")
-    return f"{errors[1]:.1e} from {finer} (stock {errors[0]:.1e})"
+    return f"{apart}; {errors[1]:.1e} from {finer} (stock {errors[0]:.1e})"
 
 
 def timed(case: Case, rounds: int) -> Timing:
@@ -107,12 +108,17 @@ def call_in_fresh_process(script: Path, *arguments: str) -> dict:
 
 def peak_of(call: Callable[[], object]) -> dict[str, float]:
     """Megabytes: the process at its largest during `call`, and how much of that is the call's. Linux only."""
-    gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)
-    Path("/proc/self/clear_refs").write_text("5")
+    forget_peak()
     before = memory("VmRSS")
     call()
     return {"peak": memory("VmHWM"), "call": memory("VmHWM") - before}
+
+
+def forget_peak() -> None:
+    """From here on VmHWM is the peak of what is yet to come."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    Path("/proc/self/clear_refs").write_text("5")
 
 
 def memory(field: str) -> float:

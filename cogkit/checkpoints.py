@@ -9,10 +9,12 @@ import diffusers
 import torch
 import transformers
 from diffusers import CogVideoXPipeline
+from packaging.version import Version
 
 HERE = Path(__file__).parent
 INSTALLED = HERE / "data"  # in a wheel; in the repository data lies beside the package
 DATA = Path(os.environ.get("COGKIT_DATA", INSTALLED if INSTALLED.exists() else HERE.parent / "data"))
+DTYPE = "dtype" if Version(diffusers.__version__) >= Version("0.40") else "torch_dtype"  # Colab still has 0.39
 COMPONENTS = {  # folder: a file without which it is broken
     "transformer": "config.json",
     "vae": "config.json",
@@ -40,12 +42,12 @@ def load(name: str | Path = "nano", dtype: torch.dtype | str = "auto") -> CogVid
         raise CheckpointError(
             f"there is no checkpoint folder {folder}; give 'nano', a pipeline folder or a hub id (owner/name)"
         )
-    dtype = best_dtype() if dtype == "auto" else dtype
+    dtype = {DTYPE: best_dtype() if dtype == "auto" else dtype}
     try:
         if not folder.exists():
-            return CogVideoXPipeline.from_pretrained(str(name), dtype=dtype)
+            return CogVideoXPipeline.from_pretrained(str(name), **dtype)
         with _without_progress_bars():  # a folder takes a second
-            return CogVideoXPipeline.from_pretrained(folder, dtype=dtype)
+            return CogVideoXPipeline.from_pretrained(folder, **dtype)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise CheckpointError(f"{name} could not be loaded as a CogVideoX pipeline: {_first_line(error)}") from error
 

@@ -59,9 +59,11 @@ def check_frames(frames: int, multiple: int = 2 * TEMPORAL) -> None:
         raise SizeError(f"frames={frames} does not fit: the VAE gives back only {multiple}k+1 frames; use {near}")
 
 
-def check_size(height: int, width: int) -> None:
-    """Refuse a height or width that does not divide into whole patches (8 pixels a latent, 2 latents a patch)."""
-    multiple = SPATIAL * PATCH
+def check_size(height: int, width: int, multiple: int = SPATIAL * PATCH) -> None:
+    """Refuse a height or width that does not divide into whole patches (8 pixels a latent, 2 latents a patch).
+
+    The VAE alone asks for whole latents only (`multiple=SPATIAL`). Raises SizeError with the nearest sizes that work.
+    """
     for name, value in (("height", height), ("width", width)):
         if value < multiple or value % multiple:
             below = max(multiple, value // multiple * multiple)

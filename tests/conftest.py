@@ -1,5 +1,7 @@
-"""What the tests share: the shipped pipeline, loaded once in fp32."""
+"""What the tests share: the shipped pipeline, loaded once in fp32, and a way to run what a page shows."""
 
+import contextlib
+import io
 import os
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -17,6 +19,18 @@ def nano():
     pipe = load("nano", dtype=torch.float32)
     pipe.set_progress_bar_config(disable=True)
     return pipe
+
+
+@pytest.fixture(scope="session")
+def executed():
+    """executed(code, names): the lines that a page's Python prints; what it names goes into `names`."""
+
+    def execute(code, names):
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            exec(code, names)
+        return printed.getvalue().splitlines()
+
+    return execute
 
 
 @pytest.fixture(scope="session")

@@ -60,6 +60,12 @@ def test_weights_that_do_not_fit_the_config_are_refused_with_a_sentence(copy):
         load(copy)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_it_loads_in_the_type_that_is_asked_for(dtype):
+    pipe = load(NANO, dtype)
+    assert {part.dtype for part in (pipe.transformer, pipe.vae, pipe.text_encoder)} == {dtype}
+
+
 @pytest.mark.parametrize(("tiles", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
 def test_on_a_cpu_bf16_is_the_default_only_with_tiles_for_it(monkeypatch, tiles, dtype):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)

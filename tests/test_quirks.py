@@ -1,7 +1,5 @@
 """Every snippet of docs/quirks.md prints what its comments say."""
 
-import contextlib
-import io
 import re
 from pathlib import Path
 
@@ -14,19 +12,18 @@ BEGINNING = re.search(r"```python\n(.*?)```", PAGE, re.DOTALL)[1]
 
 
 @pytest.fixture(scope="module")
-def names():
+def names(executed):
     """The page is run as a reader runs it: the beginning once, then one snippet after the other."""
     names = {}
-    exec(BEGINNING, names)
+    executed(BEGINNING, names)
     return names
 
 
 @pytest.mark.parametrize(("title", "code"), SNIPPETS, ids=[title for title, _ in SNIPPETS])
-def test_a_quirk_is_seen_as_described(title, code, names):
-    with contextlib.redirect_stdout(io.StringIO()) as printed:
-        exec(code, names)
+def test_a_quirk_is_seen_as_described(title, code, names, executed):
+    printed = executed(code, names)
     said = re.findall(r"(?:print\(.*\)  |^)# (.*)$", code, re.MULTILINE)
-    assert said and ", ".join(printed.getvalue().splitlines()) == ", ".join(said)
+    assert said and ", ".join(printed) == ", ".join(said)
 
 
 @pytest.mark.parametrize(("title", "code"), SNIPPETS, ids=[title for title, _ in SNIPPETS])

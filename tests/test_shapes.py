@@ -28,3 +28,9 @@ def test_other_frame_counts_are_refused_with_the_nearest_that_work(frames, near)
 def test_sizes_that_do_not_divide_into_patches_are_refused(size, axis, near):
     with pytest.raises(SizeError, match=f"{axis} .* multiple of 16 pixels.*{near}"):
         check_size(*size)
+
+
+def test_the_vae_alone_takes_sizes_of_whole_latents():
+    check_size(24, 8, multiple=8)
+    with pytest.raises(SizeError, match="width=12 .* multiple of 8 pixels; use 8 or 16"):
+        check_size(24, 12, multiple=8)

@@ -46,9 +46,16 @@ def as_bytes(video):
 
 
 def same(swapped, stock):
-    """Within the 1e-5 that all twins keep in fp32, which moves few of the roundings to bytes, and those by one."""
+    """Within the 1e-5 that all twins keep in fp32; and the same bytes, but for at most 1 in 20,000, off by one level.
+
+    The latents are bit-equal. The decoder adds up in another order: in convolutions (oneDNN's direct kernel; weights
+    that meet the same pixel first, when upsampling) and in norms (statistics in bands, one scale and one shift). Where
+    a value lies halfway between two levels, its last digits decide: found are 2 bytes of 110,592 and 8 of 835,584.
+    Neither side is the right one: computed in float64, as many bytes differ from the stock frames as from ours.
+    """
     assert swapped.shape == stock.shape and np.abs(swapped - stock).max() < 1e-5
-    return (as_bytes(swapped) != as_bytes(stock)).mean() < 1e-4
+    levels = np.abs(as_bytes(swapped).astype(int) - as_bytes(stock))
+    return levels.max() <= 1 and levels.mean() <= 1 / 20_000
 
 
 def weights(model):
@@ -201,7 +208,7 @@ def test_every_layer_with_weights_is_called_as_a_module_so_that_hooks_find_their
         offloaded = pipe.vae.decode(torch.ones(1, 16, 3, 4, 4)).sample
     accelerate.hooks.remove_hook_from_module(pipe.vae, recurse=True)
     assert called == set(layers)
-    torch.testing.assert_close(offloaded, stock, rtol=0, atol=1e-4)
+    torch.testing.assert_close(offloaded, stock, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("order", ["tiling first", "swap first"])
@@ -314,25 +321,6 @@ def test_only_a_swapped_pipeline_gives_back_five_frames(pipe):
         assert len(frames(pipe, num_frames=5)) == 5
 
 
-def test_what_was_registered_after_the_models_were_made_goes_along(tiny_pipe, tmp_path):
-    """diffusers' from_config would take such a value back to its default, and a saved twin would lose it."""
-    pipe = tiny_pipe()
-    changes = {
-        "vae": {"scaling_factor": 0.5},
-        "transformer": {"temporal_compression_ratio": 2},
-        "scheduler": {"beta_end": 0.02},
-    }
-    for name, change in changes.items():
-        getattr(pipe, name).register_to_config(**change)
-    with cogkit.swap(pipe):
-        pipe.save_pretrained(tmp_path)
-        twins = {name: dict(getattr(pipe, name).config) for name in changes}
-        assert pipe.transformer.patch_embed.latent_frames == 5
-    again = CogVideoXPipeline.from_pretrained(tmp_path)
-    for name, change in changes.items():
-        assert change.items() <= twins[name].items() and change.items() <= dict(getattr(again, name).config).items()
-
-
 def test_a_processor_of_ones_own_is_refused_before_the_swap_and_after_it(pipe):
     class Mine(CogVideoXAttnProcessor2_0):
         pass
@@ -344,13 +332,6 @@ def test_a_processor_of_ones_own_is_refused_before_the_swap_and_after_it(pipe):
     pipe.transformer.set_attn_processor(Mine())
     with pytest.raises(SwapError, match="attends by Mine, .*transformer=False"):
         cogkit.swap(pipe)
-
-
-def test_gradient_checkpointing_is_not_lost_in_silence(pipe):
-    pipe.transformer.enable_gradient_checkpointing()
-    with pytest.raises(ConfigError, match="call disable_gradient_checkpointing"):
-        cogkit.swap(pipe)
-    assert pipe.transformer.is_gradient_checkpointing
 
 
 def test_swapping_twice_is_refused(pipe):

@@ -78,8 +78,7 @@ class InjectionEditor(Editor):
             raise InterventionError(
                 f"that run's token grid is {there}, this one's {here}; record a run of the same size"
             )
-        measured = self.what.run.datasets[self.what.relation].measured.sel(step=sorted(self.steps), layer=self.layers)
-        if not bool(measured.all()):
+        if not self.lift.measured.sel(step=sorted(self.steps), layer=self.layers).all():
             raise InterventionError("attention was not computed in all of these steps of that run (a cache?)")
 
     def mass(self, layer: int, step: int, row: int) -> Float[np.ndarray, "head Q word"]:

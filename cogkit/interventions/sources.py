@@ -62,10 +62,8 @@ class Source:
                         f"'{point}' was recorded in branch {have}, not in {sorted(missing)}; "
                         "record with branch='both', or give branch= here"
                     )
-            if point.layer is not None:
-                measured = self.run.datasets[point.kind].measured.sel(layer=point.layer, step=sorted(wanted))
-                if not bool(measured.all()):
-                    raise InterventionError(f"'{point}' was not computed in all of these steps of that run (a cache?)")
+            if point.layer is not None and not array.measured.sel(step=sorted(wanted)).all():
+                raise InterventionError(f"'{point}' was not computed in all of these steps of that run (a cache?)")
 
     def rows(self, kind: str, layer: int | None, step: int, layout: Layout, samples: list[int], like: Tensor) -> Tensor:
         """The recorded value for every batch row (rows of branches that were not recorded: `like` itself)."""

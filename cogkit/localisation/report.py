@@ -24,6 +24,7 @@ def results(rows: list[dict]) -> str:
     best = best_recipe(generated + noised)
     scale = detailed(best)
     parts = [
+        f"Measured with the weights `{rows[0]['weights']}` (`cogkit/recording/weights.py`).",
         verdict(rows, best),
         recipe_table("Generated clips, the shape word", generated, best),
         recipe_table("Noised renderings, the shape word", noised, best),
@@ -121,25 +122,24 @@ def labelled(best: Recipe) -> dict[Recipe, str]:
 
 
 def by_call(kind: str, rows: list[dict], scale: str) -> str:
-    """Single calls by timestep and layer (mean over heads), then by head and layer (mean over steps)."""
+    """Single calls: each layer's mean over heads, then each head, at some timesteps; last, the mean over all steps."""
     if not rows:
         return ""
     found, times = call_means(rows, scale), rows[0]["timesteps"]
     some = np.unique(np.linspace(0, len(times) - 1, min(5, len(times))).round().astype(int))
     lines = [f"**One call alone**, *{scale}*, {kind}, AUC ({len(rows)} clips)", ""]
-    lines += header(("", *(f"layer {layer}" for layer in range(found.shape[1]))))
-    cells = {f"timestep {times[step]}": found[step].mean(-1) for step in some}
-    cells |= {f"head {head}": found[..., head].mean(0) for head in range(found.shape[2])}
-    return "\n".join(lines + [f"| {name} | {' | '.join(f'{v:.2f}' for v in row)} |" for name, row in cells.items()])
+    lines += header(("layer", "head", *(f"timestep {times[step]}" for step in some), "all steps"))
+    for layer, calls in enumerate(found.swapaxes(0, 1)):
+        for head, by_step in {"mean": calls.mean(1), **dict(enumerate(calls.T))}.items():
+            values = (f"{value:.2f}" for value in (*by_step[some], by_step.mean()))
+            lines.append(f"| {layer} | {head} | {' | '.join(values)} |")
+    return "\n".join(lines)
 
 
 def controls(*kinds: list[dict]) -> str:
     """Slots that name no object."""
-    lines = [
-        "**What should not know the object** (AUC for the object's region)",
-        "",
-        *header(("word", "generated", "noised")),
-    ]
+    lines = ["**What should not know the object** (AUC for the object's region)", ""]
+    lines += header(("word", "generated", "noised"))
     for name in ("background", "padding", "end mark"):
         values = [interval([row["controls"][name] for row in rows]) if rows else "" for rows in kinds]
         lines.append(f"| {name} | {' | '.join(values)} |")

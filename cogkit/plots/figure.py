@@ -3,6 +3,7 @@
 import io
 from collections.abc import Sequence
 from functools import wraps
+from threading import RLock
 
 import matplotlib.pyplot as plt
 from IPython.display import Image, display
@@ -25,6 +26,7 @@ STYLE = {
 DPI = 80  # with a palette, a notebook stays below 400 kB
 SMALL = 60  # the same, where several pictures stand under each other
 WIDTH = 10  # inches: of every figure, so that text has one size
+DRAWING = RLock()  # the style is global: one picture is drawn at a time, whatever thread asks
 
 
 class Picture(Figure):
@@ -44,7 +46,7 @@ class Picture(Figure):
         return super().suptitle(finding, **({"x": 0.01, "ha": "left", "wrap": True} | how))
 
     def draw(self, renderer) -> None:
-        with plt.rc_context(STYLE):
+        with DRAWING, plt.rc_context(STYLE):
             super().draw(renderer)
 
     def _ipython_display_(self) -> None:
@@ -56,7 +58,7 @@ def picture(draw):
 
     @wraps(draw)
     def styled(*args, **kwargs):
-        with plt.rc_context(STYLE):
+        with DRAWING, plt.rc_context(STYLE):
             return draw(*args, **kwargs)
 
     return styled

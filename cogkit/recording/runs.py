@@ -21,7 +21,7 @@ class Run(Mapping):
     """run["video->text"] is a dataset; run["blocks.2.attn.z"], run["x0"] an array; run.word("circle") a map.
 
     Axes: step, branch, sample (if more than one), layer, head, frame, y, x, word. Step k was told train_timestep[k].
-    `measured` says which steps and layers were computed; what a cache put in their place is not.
+    The coordinate `measured` says which steps and layers were computed; what a cache put in their place is not.
     """
 
     def __init__(self, datasets: dict[str, xr.Dataset], notes: dict):
@@ -107,7 +107,7 @@ def named(arrays: dict[str, tuple], coords: dict[str, list], measured, notes: di
         labels[name] = ("step", np.array(values))
     if "layer" in sizes:
         seen = [[layer in measured.get(str(step), ()) for layer in coords["layer"]] for step in coords["step"]]
-        arrays["measured"] = (("step", "layer"), np.array(seen))
+        labels["measured"] = (("step", "layer"), np.array(seen))  # a label, so that it goes where the values go
     found = xr.Dataset(arrays, labels)
     return found.isel(sample=0, drop=True) if found.sizes.get("sample") == 1 else found
 

@@ -11,7 +11,6 @@ import zarr
 from cogkit.recording.slabs import Slab
 
 WAITING = 4  # blocks that may wait for the disk; then the run waits for it
-FLAG = "measured"
 
 
 class SinkError(ValueError):

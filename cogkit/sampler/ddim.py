@@ -43,7 +43,7 @@ def ddim(
     """Yield the Steps from pure noise to a video's latents; see `sample`. `generator` draws what eta > 0 adds."""
     eta = 0.0 if as_released else eta
 
-    def advance(before, latents, x0, level, next_level):
+    def advance(before, latents, x0, level, next_level, to):
         noise = fresh_noise(latents, generator) if eta else None
         return ddim_step(latents, x0, level, next_level, eta, noise)
 

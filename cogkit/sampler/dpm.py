@@ -7,7 +7,7 @@ import torch
 from cogkit.sampler.guidance import Guidance
 from cogkit.sampler.loop import Denoise, Step, fresh_noise, sample
 from cogkit.sampler.prediction import Array
-from cogkit.sampler.schedule import Level, Schedule
+from cogkit.sampler.schedule import CLEAN, Level, Schedule
 from cogkit.shapes import Latents
 
 
@@ -56,9 +56,9 @@ def dpm(
     the same video in both.
     """
 
-    def advance(before, latents, x0, level, next_level):
+    def advance(before, latents, x0, level, next_level, to):
         noise = fresh_noise(latents, generator)
-        if before is None or next_level is schedule.final:
+        if before is None or to == CLEAN:
             return dpm_step(latents, x0, level, next_level, noise)
         noise, before_level = fresh_noise(latents, generator), schedule.alpha_bar[before.train_timestep]
         return dpm_step(latents, x0, level, next_level, noise, before.x0, before_level)

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from cogkit.sampler.guidance import Guidance, guide
@@ -39,7 +38,8 @@ class Step:
     next_latents: Latents  # what the following step starts from
 
 
-Advance = Callable[[Step | None, Latents, Latents, Level, Level], Float[Tensor, "b t c h w"]]
+# The sampler: (previous step, latents, x0, level, next level, next timestep) -> next latents
+Advance = Callable[[Step | None, Latents, Latents, Level, Level, int], Latents]
 
 
 def sample(
@@ -51,7 +51,7 @@ def sample(
     guidance: Guidance | None = None,
     as_released: bool = False,
 ) -> Iterator[Step]:
-    """Yield one Step per timestep. `advance(previous step, latents, x0, level, next level)` is the sampler.
+    """Yield one Step per timestep; `advance` is the sampler.
 
     `denoise` answers (v_uncond, v_text) if there is `guidance`, else v. The caller keeps, plots, or stops by `break`.
     Raises DenoiseError. Mirrors: the denoising loop of CogVideoXPipeline.__call__.
@@ -71,7 +71,7 @@ def sample(
             scale, (v_uncond, v_text) = guidance(step, steps, t), answer
             v = guide(v_uncond, v_text, scale)
         x0, noise = x0_from_v(latents, v, level), noise_from_v(latents, v, level)
-        next_latents = advance(before, latents, x0, level, next_level)
+        next_latents = advance(before, latents, x0, level, next_level, to)
         levels = float(level), float(next_level)
         before = Step(step, t, to, *levels, scale, latents, v, v_uncond, v_text, x0, noise, next_latents)
         yield before

@@ -85,8 +85,8 @@ class ExpertTransformer(ModelTwin, CogVideoXTransformer3DModel):
 
         temb = self.time_embedding(self._wave(timestep, self.patch_embed.width, latents))
         if self.ofs_embedding is not None:
-            ofs = 2.0 if ofs is None else ofs
-            temb = temb + self.ofs_embedding(self._wave(ofs, self.config.ofs_embed_dim, latents))
+            ofs = self._wave(2.0 if ofs is None else ofs, self.config.ofs_embed_dim, latents)
+            temb = temb + self.ofs_embedding(ofs)
 
         tokens = self.embedding_dropout(self.patch_embed(text, latents, self.as_released))
         text, video = tokens[:, : text.shape[1]], tokens[:, text.shape[1] :]

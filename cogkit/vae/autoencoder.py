@@ -12,7 +12,7 @@ from diffusers.models.modeling_utils import ModelMixin
 from diffusers.utils.accelerate_utils import apply_forward_hook
 from torch import nn
 
-from cogkit.shapes import check_frames
+from cogkit.shapes import check_frames, check_size
 from cogkit.twin import ConfigError, ModelTwin
 from cogkit.vae.networks import Decoder, Encoder
 from cogkit.vae.passage import clip_through, cut, stream_through
@@ -27,9 +27,9 @@ class CausalVAE(ModelTwin, AutoencoderKLCogVideoX):
     It is a subclass for everything that is not arithmetic: loading, saving, offloading, slicing, the switches of tiling
     and type checks are diffusers' own. Neither the original's __init__ nor its encode or decode runs.
 
-    Unlike the stock class it gives back every 4k + 1 frames as they came; `as_released = True` brings the stock
-    behaviour back, bit by bit. A chunk's norms see that chunk only, so chunks are part of what is computed:
-    8 frames or 2 latent ones (`num_*_frames_batch_size`), after a first one with frame 0 in addition.
+    Unlike the stock class it gives back every 4k + 1 frames of 8m x 8n pixels as they came, and takes no others;
+    `as_released = True` brings the stock behaviour back, bit by bit. A chunk's norms see that chunk only, so chunks are
+    part of what is computed: 8 frames or 2 latent ones (`num_*_frames_batch_size`), the first with frame 0 in addition.
     Released: widths 128, 256, 256, 512; 3 resnets a row (decoder: 4), groups of 32, 16 latent channels.
     Takes and gives unscaled latents; the pipeline multiplies by `config.scaling_factor`.
     """
@@ -49,6 +49,7 @@ class CausalVAE(ModelTwin, AutoencoderKLCogVideoX):
             )
         self.encoder, self.decoder = Encoder(c), Decoder(c)
         self.frames_per_latent = int(c.temporal_compression_ratio)
+        self.pixels_per_latent = 2 ** (len(c.block_out_channels) - 1)
         self.num_latent_frames_batch_size, self.num_sample_frames_batch_size = 2, 8
         self.tile_sample_min_height, self.tile_sample_min_width = c.sample_height // 2, c.sample_width // 2
         self.enable_tiling(tile_overlap_factor_height=1 / 6, tile_overlap_factor_width=1 / 5)
@@ -56,10 +57,10 @@ class CausalVAE(ModelTwin, AutoencoderKLCogVideoX):
 
     @apply_forward_hook
     def encode(self, x: Map, return_dict: bool = True) -> AutoencoderKLOutput | tuple[Posterior]:
-        """Pixels in [-1, 1] -> the distribution of their latents. Raises SizeError unless there are 4k + 1 frames."""
+        """Pixels in [-1, 1] -> the distribution of their latents. Raises SizeError but for 4k + 1 frames of 8m x 8n."""
         if not self.as_released:
             check_frames(x.shape[2], self.frames_per_latent)
-        posterior = Posterior(self._clip(self.encoder, x), self.as_released)
+        posterior = Posterior(self._clip(self.encoder, self._whole(x)), self.as_released)
         return AutoencoderKLOutput(latent_dist=posterior) if return_dict else (posterior,)
 
     @apply_forward_hook
@@ -73,10 +74,10 @@ class CausalVAE(ModelTwin, AutoencoderKLCogVideoX):
         """Encode a video that arrives in pieces of any length, in constant memory and without gradients.
 
         Yields chunk by chunk; laid end to end, the means are those of `encode` under no_grad, bit by bit.
-        As released it has to know the length, `frames`. Raises SizeError; at the end, if that is not 4k + 1 frames.
+        As released it has to know the length, `frames`. Raises SizeError as `encode`; for the frames, at the end.
         """
         fold = 1 if self.as_released else self.frames_per_latent
-        for moments in self._stream(self.encoder, pieces, frames, fold):
+        for moments in self._stream(self.encoder, map(self._whole, pieces), frames, fold):
             yield Posterior(moments, self.as_released)
 
     @apply_forward_hook
@@ -95,6 +96,11 @@ class CausalVAE(ModelTwin, AutoencoderKLCogVideoX):
     def _clip(self, network: nn.Module, x: Map) -> NewMap:
         clips = x.split(1) if self.use_slicing else [x]
         return torch.cat([clip_through(network, clip, *self._how(network)) for clip in clips])
+
+    def _whole(self, pixels: Map) -> Map:
+        if not self.as_released:
+            check_size(*pixels.shape[3:], self.pixels_per_latent)
+        return pixels
 
     def _how(self, network: nn.Module) -> tuple[int, bool, Tiles | None]:
         """Frames of a chunk, `as_released`, and the tiles if there are any."""

@@ -3,13 +3,31 @@
 from math import ceil
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from cogkit.vae.stream import Stream
 
 LARGEST = 2**30  # values in one call: the GPU kernels count in 32 bits
+
+
+class CausalConv3d(nn.Module):
+    """Convolve over (t, h, w) so that output frame t depends on input frames <= t only.
+
+    Pads: time on the left only, with the frames of the chunk before, or with the video's first frame repeated; space
+    on both sides, with zeros. A kernel of one frame needs no past and keeps none (diffusers keeps its whole input).
+    Paper: section 2.1 and figure 3. Mirrors: CogVideoXCausalConv3d with its default pad_mode; the cache is `stream`.
+    """
+
+    def __init__(self, c_in: int, c_out: int, kernel: int = 3):
+        super().__init__()
+        self.past_frames = kernel - 1
+        self.conv = Conv3d(c_in, c_out, kernel, padding=(0, kernel // 2, kernel // 2))
+
+    def forward(self, x: Float[Tensor, "b cin t h w"], stream: Stream) -> Float[Tensor, "b cout t h w"]:
+        if self.past_frames:
+            x = stream.with_past(self, x, self.past_frames)
+        return self.conv(x, stream.as_released)
 
 
 class Direct:
@@ -33,22 +51,6 @@ class Direct:
         return plain and not theirs and torch.backends.mkldnn.is_available()
 
 
-class Conv2d(Direct, nn.Conv2d):
-    """A convolution of every picture for itself."""
-
-
-class DoublingConv2d(Conv2d):
-    """A 3x3 convolution of pictures that repeat each pixel of x in 2x2. Ours does not write them out: weights that meet
-    the same pixel are added up beforehand, a transposed convolution of 4x4 with less than half the work."""
-
-    def forward(self, x: Float[Tensor, "n cin h w"], as_released: bool = False) -> Float[Tensor, "n cout h2 w2"]:
-        if as_released or not self.is_ours(x):
-            return super().forward(F.interpolate(x, scale_factor=2.0), as_released)
-        sums = 4 * F.avg_pool2d(F.pad(self.weight.float(), (1, 1, 1, 1)), 2, stride=1)
-        values = x.float(), sums.flip(2, 3).transpose(0, 1), self.bias.float()
-        return F.conv_transpose2d(*values, stride=2, padding=1).to(x.dtype)
-
-
 class Conv3d(Direct, nn.Conv3d):
     """Very large inputs go in parts along time. Mirrors: CogVideoXSafeConv3d."""
 
@@ -58,25 +60,5 @@ class Conv3d(Direct, nn.Conv3d):
         past = self.kernel_size[0] - 1
         step = ceil((x.shape[2] - past) / ceil(x.numel() / LARGEST))
         starts = range(0, x.shape[2] - past, step)
-        return torch.cat(
-            [super(Conv3d, self).forward(x[:, :, s : s + step + past], as_released) for s in starts], dim=2
-        )
-
-
-class CausalConv3d(nn.Module):
-    """Convolve over (t, h, w) so that output frame t depends on input frames <= t only.
-
-    Pads: time on the left only, with the frames of the chunk before, or with the video's first frame repeated; space
-    on both sides, with zeros. A kernel of one frame needs no past and keeps none (diffusers keeps its whole input).
-    Paper: section 2.1 and figure 3. Mirrors: CogVideoXCausalConv3d with its default pad_mode; the cache is `stream`.
-    """
-
-    def __init__(self, c_in: int, c_out: int, kernel: int = 3):
-        super().__init__()
-        self.past_frames = kernel - 1
-        self.conv = Conv3d(c_in, c_out, kernel, padding=(0, kernel // 2, kernel // 2))
-
-    def forward(self, x: Float[Tensor, "b cin t h w"], stream: Stream) -> Float[Tensor, "b cout t h w"]:
-        if self.past_frames:
-            x = stream.with_past(self, x, self.past_frames)
-        return self.conv(x, stream.as_released)
+        parts = [super(Conv3d, self).forward(x[:, :, s : s + step + past], as_released) for s in starts]
+        return torch.cat(parts, dim=2)

@@ -47,7 +47,7 @@ class Encoder(Network):
         self.down_blocks = nn.ModuleList()
         for i, width in enumerate(widths):
             halve = [Downsample(width, compress_time=i < levels)] if i < last else []
-            self.down_blocks.append(Row(widths[max(0, i - 1)], width, c.layers_per_block, norm, downsamplers=halve))
+            self.down_blocks.append(Row(widths[max(0, i - 1)], width, c.layers_per_block, norm, down=halve))
         self.mid_block = Row(widths[-1], widths[-1], 2, norm)
         self.norm_out = GroupNorm(c.norm_num_groups, widths[-1], eps=1e-6)
         self.conv_out = CausalConv3d(widths[-1], 2 * c.latent_channels)
@@ -75,7 +75,7 @@ class Decoder(Network):
         self.up_blocks = nn.ModuleList()
         for i, width in enumerate(widths):
             double = [Upsample(width, compress_time=i < levels)] if i < last else []
-            self.up_blocks.append(Row(widths[max(0, i - 1)], width, c.layers_per_block + 1, norm, upsamplers=double))
+            self.up_blocks.append(Row(widths[max(0, i - 1)], width, c.layers_per_block + 1, norm, up=double))
         self.norm_out = norm(widths[-1])
         self.conv_out = CausalConv3d(widths[-1], c.out_channels)
 

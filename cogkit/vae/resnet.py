@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from cogkit.vae.causal_conv import CausalConv3d, Conv3d
 from cogkit.vae.stream import Map, NewMap, Stream
 
-Latents = Float[Tensor, "b cz tz hz wz"]
+LatentMap = Float[Tensor, "b cz tz hz wz"]  # in the VAE's axis order, unscaled; other than `cogkit.shapes.Latents`
+Modules = Iterable[nn.Module]
 Norm = Callable[[int], nn.Module]  # channels -> GroupNorm (encoder) or SpatialNorm, which reads the latents (decoder)
 
 
@@ -27,7 +28,7 @@ class Resnet(nn.Module):
         self.conv2 = CausalConv3d(c_out, c_out)
         self.conv_shortcut = Conv3d(c_in, c_out, 1) if c_in != c_out else None
 
-    def forward(self, x: Map, stream: Stream, *z: Latents) -> Float[Tensor, "b cout t h w"]:
+    def forward(self, x: Map, stream: Stream, *z: LatentMap) -> Float[Tensor, "b cout t h w"]:
         h = self.conv1(F.silu(self.norm1(x, stream, *z), inplace=True), stream)
         h = self.conv2(F.silu(self.norm2(h, stream, *z), inplace=True), stream)
         return h.add_(x if self.conv_shortcut is None else self.conv_shortcut(x, stream.as_released))
@@ -39,20 +40,12 @@ class Row(nn.Module):
     Mirrors: CogVideoXMidBlock3D, CogVideoXDownBlock3D and CogVideoXUpBlock3D.
     """
 
-    def __init__(
-        self,
-        c_in: int,
-        c_out: int,
-        depth: int,
-        norm: Norm,
-        downsamplers: Iterable[nn.Module] = (),
-        upsamplers: Iterable[nn.Module] = (),
-    ):
+    def __init__(self, c_in: int, c_out: int, depth: int, norm: Norm, down: Modules = (), up: Modules = ()):
         super().__init__()
         self.resnets = nn.ModuleList(Resnet(c_out if k else c_in, c_out, norm) for k in range(depth))
-        self.downsamplers, self.upsamplers = nn.ModuleList(downsamplers), nn.ModuleList(upsamplers)
+        self.downsamplers, self.upsamplers = nn.ModuleList(down), nn.ModuleList(up)
 
-    def forward(self, x: Map, stream: Stream, *z: Latents) -> NewMap:
+    def forward(self, x: Map, stream: Stream, *z: LatentMap) -> NewMap:
         for resnet in self.resnets:
             x = resnet(x, stream, *z)
         for resample in (*self.downsamplers, *self.upsamplers):

@@ -7,14 +7,11 @@ import base64
 import html
 import traceback
 from collections.abc import Callable, Sequence
-from threading import RLock
 
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
 
 from cogkit.plots.figure import MissingAltText, Picture, png, stacked
-
-DRAWING = RLock()  # pyplot and its style are global: one picture is drawn at a time, whatever thread asks
 
 
 def as_html(figure: Picture, readout: str) -> str:
@@ -71,8 +68,7 @@ class Explorer(widgets.VBox):
         """
         now = {name: control.value for name, control in self.controls.items()}
         rows = [dict(zip(settings, row, strict=True)) for row in zip(*settings.values(), strict=True)]
-        with DRAWING:
-            return stacked([self.look(**(now | row))[0] for row in rows])
+        return stacked([self.look(**(now | row))[0] for row in rows])
 
     def __repr__(self) -> str:
         """What a saved notebook says in the widget's place; the same in every run. ipywidgets shows 110 letters."""
@@ -81,10 +77,9 @@ class Explorer(widgets.VBox):
 
     def _changed(self, change=None) -> None:
         try:
-            with DRAWING:
-                figure, readout = self.look(**{name: control.value for name, control in self.controls.items()})
-                shown = as_html(figure, readout)
-                plt.close(figure)
+            figure, readout = self.look(**{name: control.value for name, control in self.controls.items()})
+            shown = as_html(figure, readout)
+            plt.close(figure)
         except Exception as error:
             shown = refusal(error)
         self.view.value = shown

@@ -4,6 +4,7 @@ import html
 import re
 from collections.abc import Callable
 from pathlib import Path
+from threading import Lock
 
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
@@ -14,7 +15,7 @@ from cogkit.page import write_run
 from cogkit.plots.figure import PlotError
 from cogkit.widgets import views
 from cogkit.widgets.code import code_for
-from cogkit.widgets.picture import DRAWING, as_html, refusal
+from cogkit.widgets.picture import as_html, refusal
 from cogkit.widgets.result import result_html
 from cogkit.widgets.scrubber import Scrubber
 from cogkit.widgets.session import BUSY, DECODER, RUN, BusyError, Session, Stopped
@@ -30,7 +31,7 @@ class SamplingExplorer(widgets.VBox):
     """
 
     def __init__(self, pipe: CogVideoXPipeline, settings: Settings = PROMPT):
-        self.pipe, self.session = pipe, Session(pipe, self._stepped, self._ended)
+        self.pipe, self.session, self.looking = pipe, Session(pipe, self._stepped, self._ended), Lock()
         self.form, self.scrubber = SettingsForm(settings), Scrubber(pipe, self.look)
         self.generate = _button("Generate", self._generate, "primary")
         self.stop = _button("Stop", self._stop, "warning", disabled=True)
@@ -53,7 +54,7 @@ class SamplingExplorer(widgets.VBox):
 
     def look(self) -> None:
         """Draw what the controls ask for, and write the code for it."""
-        with DRAWING:  # what is asked for, the picture and the code belong together
+        with self.looking:  # what is asked for, the picture and the code belong together
             made, pinned = self.session.made, self.session.pinned
             if made is None:
                 return
@@ -111,13 +112,13 @@ class SamplingExplorer(widgets.VBox):
 
     def _pin(self, button=None) -> None:
         self.session.pin()
+        self.result.value = result_html(self.session.made, self.session.pinned)
         self._say("Pinned. Change something, generate again, and look at “compared with the pinned run”.")
         self.look()
 
     def _save(self, button=None) -> None:
         def work() -> None:
-            with DRAWING:
-                page = write_run(Path(self.folder.value).expanduser(), self.session.made, self.pipe)
+            page = write_run(Path(self.folder.value).expanduser(), self.session.made, self.pipe)
             self._saved = f"Saved: open {page}"
 
         def begin() -> None:
@@ -154,7 +155,7 @@ class SamplingExplorer(widgets.VBox):
 
     def _show_run(self) -> None:
         made = self.session.made
-        self.result.value = result_html(made)
+        self.result.value = result_html(made, self.session.pinned)
         slug = re.sub(r"[^a-z0-9]+", "-", made.settings.prompt.lower()).strip("-")[:60]
         self.folder.value = f"outputs/{slug}-seed-{made.settings.seed}"
         self.scrubber.offer(made)

@@ -25,9 +25,7 @@ class Scrubber(widgets.VBox):
     def __init__(self, pipe, on_change):
         self.pipe, self.on_change, self._silent, self.each_head = pipe, on_change, True, True
         views = [(name, view) for view, (name, _) in VIEWS.items()]
-        wide = {"width": "min(47em, 98%)"}
-        self.views = widgets.ToggleButtons(description="look at", options=views, style={"description_width": "10em"})
-        self.views.style.button_width = "auto"
+        self.views = labelled(widgets.Dropdown, "look at", "32em", options=views)
         self.controls = {
             "word": labelled(widgets.Dropdown, "word"),
             "relation": labelled(widgets.Dropdown, "direction", "32em", options=list(DIRECTIONS.items())),
@@ -40,7 +38,7 @@ class Scrubber(widgets.VBox):
         }
         for control in (self.views, *self.controls.values()):
             control.observe(self._changed, names="value")
-        super().__init__([self.views, *self.controls.values()], layout=widgets.Layout(**wide))
+        super().__init__([self.views, *self.controls.values()], layout=widgets.Layout(width="min(47em, 98%)"))
         self._silent = False
         self._show_what_matters()
 

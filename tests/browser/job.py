@@ -138,9 +138,13 @@ def changes(page, seen, before):
 
 
 def look_at(page, view):
-    words = page.evaluate(WORDS)
-    press(page, view)
+    """By its first letter, which no other view has."""
+    control, words = page.get_by_label("look at", exact=True), page.evaluate(WORDS)
+    reach(page, control)
+    for key in ("Space", view[0], "Enter"):
+        page.keyboard.press(key)
     changes(page, WORDS, words)
+    expect(control.locator("option:checked")).to_have_text(view)
 
 
 def said(page, text):
@@ -248,7 +252,7 @@ def test_sampling_explorer_does_all_that_it_can_by_keyboard_alone(opened, lab):
     for view in ("latents and x0", "words", "heads", "modulation"):
         if view != "latents and x0":  # it begins there
             look_at(page, view)
-        for number in range(page.locator(SCRUBBED).count()):
+        for number in range(1, page.locator(SCRUBBED).count()):  # behind the view's own list
             pictures, words = page.evaluate(PICTURES), page.evaluate(WORDS)
             reach(page, page.locator(SCRUBBED).nth(number))
             move(page, page.locator(SCRUBBED).nth(number))
@@ -267,6 +271,8 @@ def test_sampling_explorer_does_all_that_it_can_by_keyboard_alone(opened, lab):
     look_at(page, "compared with the pinned run")
     page.get_by_text("Changed: seed").wait_for(timeout=LONG)
     assert all(part in shown(page)[1] for part in ("pinned_settings", "seed=7", "seed=8"))
+    film = page.locator(".widget-vbox video")  # one, so that both are at the same frame
+    assert film.evaluate("e => e.videoWidth") == 2 * (80 + 8) and "the pinned run" in film.get_attribute("aria-label")
     shot(page, "sampling-3-compared")
 
     before = shown(page)
@@ -310,10 +316,10 @@ def test_sampling_explorer_by_mouse_stops_a_thousand_steps_that_take_little_memo
     said(page, "Done.")
     button(page, "Pin this run").click()
     said(page, "Pinned.")
-    slider, choice = (page.locator(SCRUBBED).and_(page.locator(kind)).first for kind in (SLIDER, "select"))
-    for use in (lambda: drag(page, slider), button(page, "words").click, lambda: pick(page, choice)):
+    sliders, lists = (page.locator(SCRUBBED).and_(page.locator(kind)) for kind in (SLIDER, "select"))
+    for use, control in ((drag, sliders.first), (pick, lists.first), (pick, lists.nth(1))):  # step, view, word
         pictures, words = page.evaluate(PICTURES), page.evaluate(WORDS)
-        use()
+        use(page, control)
         changes(page, PICTURES, pictures)
         changes(page, WORDS, words)
     shot(page, "sampling-6-mouse")

@@ -1,13 +1,16 @@
-"""The address in pyproject.toml, the version, the links and the first cells say the same."""
+"""The address in pyproject.toml, the version, the links and the first cells say the same; and what they install."""
 
 import json
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import requires
 from pathlib import Path
 from shutil import copytree
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import cogkit
 from cogkit.colab import ID, StampError, archive, badge, bootstrap, stamp_all
@@ -16,6 +19,8 @@ ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 TAG = f"v{PROJECT['version']}"
+PREINSTALLED = (ROOT / "tests" / "colab" / "preinstalled.txt").read_text()
+LACKING = {"jaxtyping", "wadler-lindig", "mediapy", "zarr", "numcodecs", "donfig"}  # of what cogkit needs, in Colab
 
 
 def test_the_package_and_its_distribution_have_one_version():
@@ -63,3 +68,16 @@ def test_the_first_cell_refuses_another_package_called_cogkit_and_is_quiet_with_
                           capture_output=True, text=True)  # fmt: skip
     assert done.stdout == "" and (done.returncode != 0) == refused
     assert ("pip uninstall cogkit" in done.stderr) == refused
+
+
+def test_pip_adds_to_colab_what_it_lacks_and_replaces_nothing():
+    lines = [line.split("==") for line in PREINSTALLED.splitlines() if not line.startswith("#")]
+    has = {canonicalize_name(name): version for name, version in lines}
+    asked, installed = [Requirement(line) for line in PROJECT["dependencies"]], set()
+    for wanted in asked:  # it grows while pip brings more along
+        name, there = canonicalize_name(wanted.name), {"extra": "", "python_version": "3.13"}
+        here = name in has and wanted.specifier.contains(has[name])
+        if not here and name not in installed and (wanted.marker is None or wanted.marker.evaluate(there)):
+            installed.add(name)
+            asked += [Requirement(line) for line in requires(name) or []]
+    assert installed == LACKING

@@ -26,13 +26,14 @@ def frames(pipe, seed=0, steps=2, **how):
 
 
 def agree(pipe, **how):
+    """To the last bit as released; else within 1e-5 of frames in [0, 1], for the VAE adds up in another order."""
     stock = frames(pipe, **how)
     assert stock.isfinite().all() and stock.std() > 0.01
     with cogkit.swap(pipe, as_released=True):
         assert isinstance(pipe.vae, CausalVAE) and isinstance(pipe.transformer, ExpertTransformer)
         assert torch.equal(frames(pipe, **how), stock)
     with cogkit.swap(pipe):
-        assert (frames(pipe, **how) - stock).abs().max() < 1e-4
+        assert (frames(pipe, **how) - stock).abs().max() < 1e-5
     assert torch.equal(frames(pipe, **how), stock)
 
 

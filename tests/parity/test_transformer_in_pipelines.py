@@ -6,7 +6,7 @@ from diffusers import CogVideoXImageToVideoPipeline, CogVideoXPipeline, CogVideo
 from PIL import Image
 
 from cogkit.transformer.released import RELEASED
-from cogkit.transformer.transformer import ConfigError, ExpertTransformer
+from cogkit.transformer.transformer import ExpertTransformer
 
 PROMPT = "a red circle moving right on a gray background"
 SMALL = dict(
@@ -98,11 +98,3 @@ def test_the_hooks_for_lora_are_there(nano):
     assert callable(twin.load_lora_adapter) and callable(twin.set_adapters) and callable(twin.delete_adapters)
     wanted = run(nano, twin, attention_kwargs={"scale": 1.0})
     assert torch.equal(run(nano, nano.transformer, attention_kwargs={"scale": 1.0}), wanted)
-
-
-def test_caches_that_would_find_nothing_to_hold_on_to_are_refused(nano):
-    from diffusers import PyramidAttentionBroadcastConfig
-
-    twin = ExpertTransformer.from_stock(nano.transformer)
-    with pytest.raises(ConfigError, match="look for diffusers' own classes .* original"):
-        twin.enable_cache(PyramidAttentionBroadcastConfig(spatial_attention_block_skip_range=2))

@@ -36,12 +36,6 @@ def test_state_dicts_load_strictly_both_ways(stock):
     AutoencoderKLCogVideoX(**TINY).load_state_dict(twin.state_dict(), strict=True)
 
 
-def test_the_twin_has_no_weights_of_its_own(stock):
-    twin = CausalVAE.from_stock(stock)
-    theirs = dict(stock.named_parameters())
-    assert all(p is theirs[name] for name, p in twin.named_parameters()) and len(theirs) > 0
-
-
 @pytest.mark.parametrize("frames", [1, 5, 9, 13, 17, 25])
 def test_as_released_every_clip_is_encoded_and_decoded_bit_for_bit(stock, frames):
     twin, x = CausalVAE.from_stock(stock, as_released=True), video(frames)
@@ -94,13 +88,14 @@ def test_a_saved_twin_is_a_checkpoint_of_the_stock_class(stock, tmp_path):
     assert all(torch.equal(a, b) for a, b in zip(again.parameters(), stock.parameters(), strict=True))
 
 
-def test_on_the_trained_model_frames_are_equal_as_uint8_up_to_one_level():
+def test_on_the_trained_model_frames_are_equal_as_uint8_but_for_few_that_are_off_by_one_level():
+    """A value halfway between two levels is decided by its last digits. Found are 2 bytes of 110,592."""
     vae = load("nano", torch.float32).vae.requires_grad_(False)
     z = vae.encode(video(9, 64, 64)).latent_dist.mode()
     theirs = vae.decode(z).sample
     assert torch.equal(CausalVAE.from_stock(vae, as_released=True).decode(z).sample, theirs)
     levels = [((x / 2 + 0.5).clamp(0, 1) * 255).round() for x in (CausalVAE.from_stock(vae).decode(z).sample, theirs)]
-    assert (levels[0] - levels[1]).abs().max() <= 1 and (levels[0] != levels[1]).float().mean() < 1e-3
+    assert (levels[0] - levels[1]).abs().max() <= 1 and (levels[0] != levels[1]).float().mean() <= 1 / 20_000
 
 
 def test_a_config_that_no_cogvideox_has_is_refused():

@@ -1,4 +1,6 @@
 import io
+import threading
+import time
 
 import matplotlib
 
@@ -49,6 +51,25 @@ def test_a_picture_shows_itself_once_with_its_sentence(monkeypatch):
     monkeypatch.setattr(module, "display", shown.append)
     drawn()._ipython_display_()
     assert [image.alt for image in shown] == ["a line that rises"] and plt.get_fignums() == before
+
+
+def test_two_threads_draw_one_after_the_other_and_leave_the_style_as_it_was():
+    at_work, seen, before = [], [], dict(plt.rcParams)
+
+    @picture
+    def slow():
+        at_work.append(1)
+        time.sleep(0.05)
+        seen.append(len(at_work))
+        at_work.pop()
+
+    threads = [threading.Thread(target=slow) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+        time.sleep(0.02)
+    for thread in threads:
+        thread.join()
+    assert seen == [1, 1] and dict(plt.rcParams) == before
 
 
 def test_a_picture_has_its_table_and_the_one_style_whatever_is_set_outside():

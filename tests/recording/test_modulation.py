@@ -1,10 +1,12 @@
 """The AdaLN table is what the running model does, and is had without running it."""
 
+import diffusers
 import pytest
 import torch
 
 import cogkit
 from cogkit.recording.modulation import ModulationError
+from cogkit.transformer.released import RELEASED
 
 
 @pytest.mark.parametrize("kind", ["T2V", "I2V"])
@@ -57,6 +59,41 @@ def test_the_table_needs_only_the_time_embedding_and_the_norms(tiny_pipe):
             setattr(pipe.transformer.get_submodule(owner), leaf, torch.nn.Parameter(parameter.to("meta")))
     assert cogkit.modulation_table(pipe.transformer, [999, 0]).identical(whole)
     assert whole.dims == ("train_timestep", "layer", "norm", "stream", "part", "channel") and whole.dtype == "float32"
+
+
+@torch.no_grad()
+def test_the_5b_has_its_table_on_a_cpu_one_linear_after_the_other(held):
+    """All 42 layers at their real width, the rest on meta. The weights overlap in one pool: no two are the same."""
+    with torch.device("meta"):
+        model = diffusers.CogVideoXTransformer3DModel(**RELEASED["CogVideoX-5b"]).bfloat16()
+    torch.manual_seed(0)
+    pool, width, times = torch.randn(18432 * 512 + 1000).bfloat16() / 50, 3072, [0, 500, 999]
+    needed = [name for name in model.state_dict() if "time_embedding" in name or ".linear." in name]
+    needed = [name for name in needed if not name.startswith("norm_out")]
+    for start, name in enumerate(needed):
+        owner, leaf = name.rpartition(".")[::2]
+        shape = model.get_parameter(name).shape
+        weight = pool[start : start + shape.numel()].view(shape)
+        setattr(model.get_submodule(owner), leaf, torch.nn.Parameter(weight, requires_grad=False))
+
+    with held() as most:
+        table = cogkit.modulation_table(model, times)
+    assert table.shape == (3, 42, 2, 2, 3, width) and table.nbytes / len(times) < 6.2e6
+    assert most.peak < 2 * 18432 * 512 * 4, "more than two of the 84 linears at once, in fp32"
+
+    temb = model.time_embedding.float()(model.time_proj(torch.tensor(times)))
+    for layer in (0, 41):
+        for norm in (1, 2):
+            module = getattr(model.transformer_blocks[layer], f"norm{norm}").float()
+            module.norm = torch.nn.Identity()  # shows shift and scale of what is put in
+            *shifts, video_gate, text_gate = module(*[torch.zeros(3, 1, width)] * 2, temb)
+            scaled = module(*[torch.ones(3, 1, width)] * 2, temb)[:2]
+            expected = {"gate": (video_gate, text_gate), "shift": shifts}
+            expected["scale"] = [both - 1 - shift for both, shift in zip(scaled, shifts, strict=True)]
+            for part, streams in expected.items():
+                for stream, value in zip(("video", "text"), streams, strict=True):
+                    found = table.sel(layer=layer, norm=norm, part=part, stream=stream).values
+                    torch.testing.assert_close(torch.from_numpy(found), value[:, 0], atol=1e-5, rtol=1e-5)
 
 
 def test_what_has_no_table_is_refused(tiny_pipe):

@@ -247,9 +247,23 @@ def test_cached_steps_are_flagged_and_never_taken_for_measured(tiny_pipe, genera
         with cogkit.record(pipe, cogkit.maps("video->text"), cogkit.acts("blocks.*.resid_post.video")) as rec:
             generate(pipe)
     for name in ("video->text", "resid_post.video"):
-        measured = rec.run.datasets[name].measured
+        measured = rec.run[name].measured
         assert measured.values[0].all() and not measured.values[1, 1:].any(), name
     assert rec.run["video->text"].lift.isel(step=1, layer=1).isnull().all()
+
+
+def test_what_was_measured_is_told_beside_the_values_whatever_they_are_cut_to(tiny_pipe, generate, tmp_path):
+    pipe = tiny_pipe(num_layers=3)
+    pipe.transformer.enable_cache(diffusers.FirstBlockCacheConfig(threshold=1e9))
+    selectors = cogkit.maps("video->text"), cogkit.acts("blocks.*.attn.z")
+    with pytest.warns(CachedSteps), cogkit.record(pipe, *selectors, sink=tmp_path / "run") as rec:
+        generate(pipe)
+    for run in (rec.run, cogkit.open_run(tmp_path / "run")):
+        for values in (run["attn.z"], run["video->text"].lift):
+            assert values.measured.values.tolist() == [[True] * 3, [True, False, False]]
+        assert run["blocks.2.attn.z"].measured.values.tolist() == [True, False]
+        assert not run["attn.z"].sel(step=1, layer=2).measured
+        assert "measured" not in run.word("circle").coords  # a mean over calls
 
 
 @pytest.mark.filterwarnings("ignore:torch.meshgrid")
@@ -271,8 +285,8 @@ def test_a_step_without_the_unconditional_branch_is_flagged(tiny_pipe, generate)
     with pytest.warns(CachedSteps), cogkit.record(pipe, *selectors) as rec:
         assert torch.equal(generate(pipe, num_inference_steps=6), plain)
     for name in ("video->text", "attn.z", "resid_post.video"):
-        measured, values = rec.run.datasets[name].measured, rec.run[name]
-        values = values.lift if name == "video->text" else values
+        values = rec.run[name].lift if name == "video->text" else rec.run[name]
+        measured = values.measured
         assert measured.values[0].all() and not measured.values.all(), name
         assert values.where(measured, drop=True).notnull().any() and not values.where(~measured).notnull().any(), name
 

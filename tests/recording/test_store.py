@@ -4,6 +4,8 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ import xarray as xr
 
 import cogkit
 from cogkit.recording.slabs import Slab
-from cogkit.recording.store import SinkError, ZarrStore
+from cogkit.recording.store import WAITING, SinkError, ZarrStore
 
 ROOT = Path(__file__).parents[2]
 SELECTORS = (cogkit.maps("video->text"), cogkit.acts("blocks.*.attn.z"), cogkit.trajectory())
@@ -91,6 +93,33 @@ def test_what_is_written_into_a_tensor_later_is_not_in_the_folder(tmp_path):
     disk.set()
     store.close()
     assert (store.arrays["latents", "value"][:] == 0).all()
+
+
+def test_a_slow_disk_makes_the_run_wait_and_memory_holds_what_was_planned(tmp_path):
+    blocks = 40
+    slab = Slab("acts", "value", {"step": blocks, "x": 2**18}, {"step": list(range(blocks))})
+    store, came, ahead = ZarrStore([slab], {}, tmp_path / "run"), [], []
+
+    class Slow:
+        def __setitem__(self, place, block):
+            time.sleep(0.005)
+            came.append(int(block[0, 0]))
+
+    store.arrays["acts", "value"] = Slow()
+    block = np.empty(slab.block, slab.dtype)
+    tracemalloc.start()
+    try:
+        for step in range(blocks):
+            block[:] = step
+            store.write(slab, slab.place(step, None), block)
+            ahead.append(step + 1 - len(came))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+        store.close()
+    assert max(ahead) <= WAITING + 1  # those that wait, and the one that is being written
+    assert peak < (WAITING + 2.1) * slab.block_bytes  # and the one that the run stands still with: `plan` counts so
+    assert came == list(range(blocks))
 
 
 def test_a_recording_is_never_overwritten_and_a_disk_that_fails_is_an_error(pipe, generate, tmp_path):

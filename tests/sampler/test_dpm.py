@@ -1,9 +1,10 @@
 import pytest
 import torch
 
+from cogkit.sampler import dpm as module
 from cogkit.sampler.dpm import dpm, dpm_step, log_snr
 from cogkit.sampler.prediction import add_noise
-from cogkit.sampler.schedule import cogvideox, spaced_timesteps
+from cogkit.sampler.schedule import Schedule, cogvideox, spaced_timesteps
 
 X0, NOISE = (torch.randn(1, 2, 3, 8, 8, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1))
 ZERO, ONE, HALF = torch.tensor(0.0), torch.tensor(1.0), torch.tensor(0.5)
@@ -53,6 +54,17 @@ def test_second_order_comes_closer_than_first_order_on_a_smooth_path():
     second = dpm_step(NOISE, guess[float(level)], level, next_level, quiet, guess[float(before)], before)
     first = dpm_step(NOISE, guess[float(level)], level, next_level, quiet)
     assert (second - exact).abs().max() < 1e-5 < (first - exact).abs().max()
+
+
+def test_first_order_are_the_first_step_and_the_one_to_clean_whatever_level_another_one_goes_to(monkeypatch):
+    """A first-order step draws noise once, the others twice. Here timestep 0 and the end have the same level."""
+    draws, counts = [], []
+    monkeypatch.setattr(module, "fresh_noise", lambda like, _: draws.append(like) or torch.zeros_like(like))
+    alpha_bar = cogvideox().alpha_bar
+    for _ in dpm(lambda x, t: 0.5 * x, NOISE, Schedule(alpha_bar, alpha_bar[0]), [999, 500, 0]):
+        counts.append(len(draws))
+        draws.clear()
+    assert counts == [1, 2, 1]
 
 
 def test_a_seed_decides_the_video():

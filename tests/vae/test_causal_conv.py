@@ -3,7 +3,8 @@ import torch
 import torch.nn.functional as F
 
 from cogkit.vae import causal_conv
-from cogkit.vae.causal_conv import CausalConv3d, Conv2d, Conv3d
+from cogkit.vae.causal_conv import CausalConv3d, Conv3d
+from cogkit.vae.resample import Conv2d
 from cogkit.vae.stream import Stream
 
 

@@ -2,8 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from cogkit.vae.causal_conv import DoublingConv2d
-from cogkit.vae.resample import Downsample, Upsample, mean_of_pairs, repeat_frames
+from cogkit.vae.resample import DoublingConv2d, Downsample, Upsample, mean_of_pairs, repeat_frames
 from cogkit.vae.stream import Stream
 
 

@@ -14,6 +14,7 @@ from diffusers import CogVideoXPipeline
 from cogkit.generation import Settings, decode
 from cogkit.recording.record import record
 from cogkit.recording.selectors import trajectory
+from cogkit.widgets.code import code_for
 from cogkit.widgets.picture import as_html
 from cogkit.widgets.sampling_explorer import SamplingExplorer
 from cogkit.widgets.session import BUSY, BusyError, Session, kept_steps, looks
@@ -137,12 +138,17 @@ def test_a_thousand_steps_are_recorded_at_twenty_and_take_the_memory_of_twenty(n
     assert memory[0] == memory[1]
 
 
-def test_a_pinned_run_is_compared_with_the_next(nano, explorer):
+def test_a_pinned_run_is_compared_with_the_next_and_plays_beside_it(nano, explorer):
     explorer.scrubber.views.value = "compared"
     explorer.pin.click()
     explorer.form.controls["noise"].value = "mirrored"
     generated(explorer)
     assert alt(explorer.view) and 'role="alert"' not in explorer.view.value
+    shown = explorer.result.value
+    assert shown.count("<video") == 1 and "<span>pinned</span><span>this run</span>" in shown
+    assert re.search('aria-label="Left, the pinned run: the judge sees .+ Right, this run: it sees', shown)
+    explorer.pin.click()
+    assert explorer.result.value.count("<video") == 1 and "pinned" not in explorer.result.value
     explorer.form.controls["noise"].value = "as drawn"
     generated(explorer)
 
@@ -162,6 +168,15 @@ def test_the_copied_code_makes_the_run_and_the_picture_again(explorer, monkeypat
     exec(explorer.code.value, names)
     assert np.array_equal(names["made"].frames, explorer.session.made.frames)
     assert [as_html(figure, names["readout"]) for figure in shown] == [explorer.view.value]
+
+
+def test_the_copied_code_goes_to_the_device_of_the_run(nano, explorer, monkeypatch):
+    assert "pipe.to(" not in code_for(nano, explorer.session.made, "heads", {})
+    monkeypatch.setattr(CogVideoXPipeline, "device", property(lambda pipe: torch.device("cuda:0")))
+    lines = code_for(nano, explorer.session.made, "heads", {}).splitlines()
+    loads = next(k for k, line in enumerate(lines) if line.startswith("pipe = cogkit.load("))
+    assert lines[loads + 1] == 'pipe.to("cuda:0")'
+    compile("\n".join(lines), "the cell", "exec")
 
 
 def test_without_room_for_every_head_the_words_have_none_to_choose(nano, monkeypatch):
@@ -216,6 +231,23 @@ def test_a_saved_run_opens_again(explorer, tmp_path):
     assert "Saved: open" in explorer.status.value
     with xr.open_zarr(tmp_path / "kept" / "trajectory.zarr", consolidated=False) as saved:
         assert np.array_equal(saved["x0"], explorer.session.made.run["x0"])
+
+
+def test_while_a_run_is_written_its_views_are_drawn(explorer, monkeypatch):
+    drawn, order = threading.Event(), []
+
+    def write(*_):
+        drawn.wait(60)
+        order.append("written")
+
+    monkeypatch.setattr("cogkit.widgets.sampling_explorer.write_run", write)
+    explorer.scrubber.views.value = "words"
+    explorer.save.click()
+    before, explorer.scrubber.views.value = explorer.view.value, "heads"
+    order.append("drawn")
+    drawn.set()
+    explorer.session.wait()
+    assert order == ["drawn", "written"] and explorer.view.value != before
 
 
 def test_what_goes_wrong_in_the_thread_is_told_and_frees_the_pipeline(nano):
