@@ -117,7 +117,7 @@ def show(figure: Figure, alt: str = "") -> None:
         raise MissingAltText("this figure has no alt text: show(figure, 'what it shows, in a sentence')")
     shown = png(figure)
     plt.close(figure)
-    display(Image(shown, format="png", alt=alt))
+    display(Image(shown, format="png", metadata={"alt": alt}))  # IPython 7, which Colab has, knows no alt=
 
 
 class MissingAltText(ValueError):
