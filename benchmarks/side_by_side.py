@@ -20,6 +20,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from cogkit.checkpoints import cpu_has_fast_bf16
+
 ARMS = ("stock", "twin")
 WARM_UP = 2
 AS_EXACT = 1.25  # how much farther from the truth the twin's answer may lie than the stock one's
@@ -128,19 +130,23 @@ def memory(field: str) -> float:
 
 def machine() -> str:
     """One line about where this runs: threads, load, and how fast it multiplies matrices, which is the ceiling."""
-    speeds = []
-    for dtype in (torch.float32, torch.bfloat16):
-        a = torch.randn(2048, 2048, dtype=dtype)
-        a @ a
-        since = time.perf_counter()
-        a @ a
-        speeds.append(2 * 2048**3 / (time.perf_counter() - since) / 1e9)
+    speeds = [f"{_gigaflops(torch.float32):.0f} GF/s in fp32"]
+    if cpu_has_fast_bf16():  # elsewhere the library falls back to loops that take minutes
+        speeds.append(f"{_gigaflops(torch.bfloat16):.0f} in bf16")
     load = os.getloadavg()[0]
     idle = "" if load < 0.5 else " The machine was NOT idle: times are not to be trusted, ratios hardly."
     return (
         f"torch {torch.__version__}, {torch.get_num_threads()} threads, load {load:.2f} at the start; "
-        f"matrix products at {speeds[0]:.0f} GF/s in fp32 and {speeds[1]:.0f} in bf16.{idle}"
+        f"matrix products at {' and '.join(speeds)}.{idle}"
     )
+
+
+def _gigaflops(dtype: torch.dtype, side: int = 2048) -> float:
+    a = torch.randn(side, side, dtype=dtype)
+    a @ a
+    since = time.perf_counter()
+    a @ a
+    return 2 * side**3 / (time.perf_counter() - since) / 1e9
 
 
 def cells(*texts: str) -> str:
