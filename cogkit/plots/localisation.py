@@ -2,35 +2,34 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+from einops import rearrange
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from cogkit.plots.figure import STYLE, describe
 
 Calls = Float[np.ndarray, "step layer head"]
+SHADES = {"cmap": "RdBu_r", "vmin": 0, "vmax": 1, "aspect": "auto", "interpolation": "nearest"}
 
 
 def localisation_figure(calls: dict[str, tuple[list[int], Calls]], whole: dict[str, list[float]], bar: float) -> Figure:
-    """Top: AUC of single calls, by timestep and by head, per kind of clip. Bottom: each recipe, clip by clip.
+    """Top: AUC of every single call, by layer, head and timestep, per kind of clip. Bottom: each recipe, clip by clip.
 
     `calls`: kind -> (train timesteps, AUC by step, layer, head). `whole`: recipe -> AUC of each clip.
     """
     with plt.rc_context(STYLE):
         figure = plt.figure(figsize=(11, 8))
         top, bottom = figure.subfigures(2, 1, height_ratios=(1.15, 1))
-        axes = top.subplots(1, 2 * len(calls), squeeze=False)[0]
-        shades = {"cmap": "RdBu_r", "vmin": 0, "vmax": 1, "aspect": "auto", "origin": "lower"}
-        for k, (kind, (timesteps, found)) in enumerate(calls.items()):
-            by_step, by_head = axes[2 * k : 2 * k + 2]
-            image = by_step.imshow(found.mean(2).T, **shades)
-            ticks = np.unique(np.linspace(0, len(timesteps) - 1, min(3, len(timesteps))).round().astype(int))
-            by_step.set_xticks(ticks, [timesteps[t] for t in ticks])
-            by_step.set(title=kind, xlabel="timestep (noise to clean)", ylabel="layer")
-            by_head.imshow(found.mean(0), **shades)
-            by_head.set_xticks(range(found.shape[2]))
-            by_head.set(title="mean over steps", xlabel="head")
-        for panel in axes:
-            panel.set_yticks(range(next(iter(calls.values()))[1].shape[1]))
+        axes = top.subplots(1, len(calls), squeeze=False)[0]
+        for panel, (kind, (timesteps, found)) in zip(axes, calls.items(), strict=True):
+            layers, heads = found.shape[1:]
+            image = panel.imshow(rearrange(found, "step layer head -> (layer head) step"), **SHADES)
+            ticks = np.unique(np.linspace(0, len(timesteps) - 1, min(5, len(timesteps))).round().astype(int))
+            panel.set_xticks(ticks, [timesteps[t] for t in ticks])
+            panel.set_yticks(np.arange(layers) * heads + (heads - 1) / 2, range(layers))
+            panel.hlines(np.arange(1, layers) * heads - 0.5, *panel.get_xlim(), color="black", linewidth=0.8)
+            panel.tick_params(axis="y", length=0)
+            panel.set(title=kind, xlabel="timestep (noise to clean)", ylabel=f"layer, each with heads 0 to {heads - 1}")
         top.colorbar(image, ax=axes.tolist(), label="AUC (0.5: chance)", shrink=0.8)
 
         dots = bottom.subplots()
