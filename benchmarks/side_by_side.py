@@ -8,7 +8,6 @@ before the one call that counts, so that loading and building do not.
 import ctypes
 import gc
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import torch
 from torch import Tensor
 
@@ -129,14 +129,14 @@ def memory(field: str) -> float:
 
 
 def machine() -> str:
-    """One line about where this runs: threads, load, and how fast it multiplies matrices, which is the ceiling."""
+    """One line about where this runs: threads, what else is at work, how fast it multiplies matrices (the ceiling)."""
+    others = psutil.cpu_percent(interval=2)  # not the load average, in which what ended a minute ago still counts
     speeds = [f"{_gigaflops(torch.float32):.0f} GF/s in fp32"]
     if cpu_has_fast_bf16():  # elsewhere the library falls back to loops that take minutes
         speeds.append(f"{_gigaflops(torch.bfloat16):.0f} in bf16")
-    load = os.getloadavg()[0]
-    idle = "" if load < 0.5 else " The machine was NOT idle: times are not to be trusted, ratios hardly."
+    idle = "" if others < 10 else " The machine was NOT idle: times are not to be trusted, ratios hardly."
     return (
-        f"torch {torch.__version__}, {torch.get_num_threads()} threads, load {load:.2f} at the start; "
+        f"torch {torch.__version__}, {torch.get_num_threads()} threads, processors {others:.0f} % busy before; "
         f"matrix products at {' and '.join(speeds)}.{idle}"
     )
 
