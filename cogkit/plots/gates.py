@@ -29,7 +29,7 @@ def adaln_gates(source, part: str = "gate") -> Picture:
     times, layers = size.train_timestep.values, size.layer.values
     figure = Picture(figsize=(WIDTH, max(4.2, 0.16 * len(layers) + 3)))
     grid = figure.subplots(2, 2, sharex=True, sharey=True)
-    places = np.unique(np.linspace(0, len(times) - 1, min(6, len(times))).round().astype(int))
+    places = even(len(times), 6)
     for row, norm in zip(grid, size, strict=True):
         for axes, found in zip(row, norm, strict=True):
             shown = axes.imshow(found, cmap=AMOUNT, vmin=0, vmax=float(size.max()), aspect="auto", origin="lower")

@@ -6,10 +6,11 @@ from einops import rearrange
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
-from cogkit.plots.figure import STYLE, describe
+from cogkit.plots.figure import SIGNED, STYLE, describe
+from cogkit.plots.strips import even
 
 Calls = Float[np.ndarray, "step layer head"]
-SHADES = {"cmap": "RdBu_r", "vmin": 0, "vmax": 1, "aspect": "auto", "interpolation": "nearest"}
+SHADES = {"cmap": SIGNED, "vmin": 0, "vmax": 1, "aspect": "auto", "interpolation": "nearest"}
 
 
 def localisation_figure(calls: dict[str, tuple[list[int], Calls]], whole: dict[str, list[float]], bar: float) -> Figure:
@@ -24,7 +25,7 @@ def localisation_figure(calls: dict[str, tuple[list[int], Calls]], whole: dict[s
         for panel, (kind, (timesteps, found)) in zip(axes, calls.items(), strict=True):
             layers, heads = found.shape[1:]
             image = panel.imshow(rearrange(found, "step layer head -> (layer head) step"), **SHADES)
-            ticks = np.unique(np.linspace(0, len(timesteps) - 1, min(5, len(timesteps))).round().astype(int))
+            ticks = even(len(timesteps), 5)
             panel.set_xticks(ticks, [timesteps[t] for t in ticks])
             panel.set_yticks(np.arange(layers) * heads + (heads - 1) / 2, range(layers))
             panel.hlines(np.arange(1, layers) * heads - 0.5, *panel.get_xlim(), color="black", linewidth=0.8)
@@ -43,6 +44,7 @@ def localisation_figure(calls: dict[str, tuple[list[int], Calls]], whole: dict[s
         dots.text(bar, len(whole) - 0.45, f" the bar: {bar}", color="C4", va="bottom", ha="center")
         dots.set(xlabel="AUC for the shape word (dots: generated clips, diamond: their mean)", xlim=(0, 1.01))
         leading = max(whole, key=lambda name: np.mean(whole[name]))
+        dots.set_title(f"Of these, {leading} finds objects best: {np.mean(whole[leading]):.2f}", pad=20)
         return describe(
             figure,
             f"AUC of single attention calls by timestep, layer and head, and of whole recipes; "

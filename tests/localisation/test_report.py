@@ -115,6 +115,9 @@ def test_the_published_page_is_of_the_default_that_the_package_has():
 def test_the_published_page_is_of_the_weights_that_ship(nano):
     told = "docs/localisation.md was measured with other weights; run benchmarks/localisation.py"
     assert f"Measured with the weights `{fingerprint(nano)}`" in PAGE.read_text(), told
+
+
+def test_the_page_says_with_which_weights_it_was_measured():
     assert "Measured with the weights `abc123`" in results(rows())
 
 
