@@ -133,7 +133,7 @@ def opened(browser, lab, request):
 
     yield open_and_run
     page.screenshot(path=SHOTS / "last.png")
-    said = set(errors)  # by what was tested; that its kernel is taken away now, widgets may well lament
+    said = set(errors)  # what widgets say when their kernel is taken away does not count
     for kernel in page.request.get(f"{lab.address}/api/kernels?token={lab.token}").json():
         page.request.delete(f"{lab.address}/api/kernels/{kernel['id']}?token={lab.token}")
     page.close()

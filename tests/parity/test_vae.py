@@ -89,7 +89,7 @@ def test_a_saved_twin_is_a_checkpoint_of_the_stock_class(stock, tmp_path):
 
 
 def test_on_the_trained_model_frames_are_equal_as_uint8_but_for_few_that_are_off_by_one_level():
-    """A value halfway between two levels is decided by its last digits. Found are at most 3 bytes of 110,592."""
+    """A value halfway between two levels is decided by its last digits."""
     vae = load("nano", torch.float32).vae.requires_grad_(False)
     z = vae.encode(video(9, 64, 64)).latent_dist.mode()
     theirs = vae.decode(z).sample
