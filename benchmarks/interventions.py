@@ -5,7 +5,7 @@
 First every sort of intervention is made to do nothing (a factor of one, an identity, a run's own values) and the
 latents are held against the plain run's; what the real one changes stands beside it. Only then are the real ones timed.
 Prints a table as Markdown and writes it to benchmarks/results/interventions.md. Run it on an idle machine; it takes
-about ten minutes. `--quick` takes a tiny model and one round: it shows that all rows are equal, no more.
+a quarter of an hour. `--quick` takes a tiny model and one round: it shows that all rows are equal, no more.
 """
 
 import argparse

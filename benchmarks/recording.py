@@ -16,11 +16,11 @@ import time
 from pathlib import Path
 
 from peers.report import ENTRANTS, LIMIT, report
+from side_by_side import IDLE, busy
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 VENV = ROOT / "outputs" / "peers"
-IDLE = 0.3
 
 PEERS = ("amd_fast", "amd_exact", "nnsight")
 EVERY = [(size, entrant) for size in ("nano", "middle", "long") for entrant in ENTRANTS] + [("real", "cogkit")]
@@ -35,8 +35,8 @@ def main() -> None:
     arguments.add_argument("--only", help="rows whose name starts so, such as middle/ or middle/cogkit; implies --redo")
     arguments.add_argument("--layers", type=int, help="of the real-width model; as many as memory and patience allow")
     given = arguments.parse_args()
-    if os.getloadavg()[0] > IDLE and not (given.quick or given.busy):
-        sys.exit(f"the load is {os.getloadavg()[0]:.2f}; above {IDLE} ratios are worth nothing. Wait, or --busy")
+    if not (given.quick or given.busy) and (others := busy()) > IDLE:
+        sys.exit(f"the processors are {others:.0f} % busy; above {IDLE} ratios are worth nothing. Wait, or --busy")
     folder = ROOT / "outputs" if given.quick else HERE / "results"
     folder.mkdir(parents=True, exist_ok=True)
     kept = folder / "recording.json"

@@ -20,9 +20,8 @@ import psutil
 import torch
 from torch import Tensor
 
-from cogkit.checkpoints import cpu_has_fast_bf16
-
 ARMS = ("stock", "twin")
+IDLE = 10  # percent, at most, for the machine to be called idle
 WARM_UP = 2
 AS_EXACT = 1.25  # how much farther from the truth the twin's answer may lie than the stock one's
 
@@ -130,15 +129,25 @@ def memory(field: str) -> float:
 
 def machine() -> str:
     """One line about where this runs: threads, what else is at work, how fast it multiplies matrices (the ceiling)."""
-    others = psutil.cpu_percent(interval=2)  # not the load average, in which what ended a minute ago still counts
+    others = busy()
     speeds = [f"{_gigaflops(torch.float32):.0f} GF/s in fp32"]
-    if cpu_has_fast_bf16():  # elsewhere the library falls back to loops that take minutes
+    if has_bf16():
         speeds.append(f"{_gigaflops(torch.bfloat16):.0f} in bf16")
-    idle = "" if others < 10 else " The machine was NOT idle: times are not to be trusted, ratios hardly."
+    idle = "" if others < IDLE else " The machine was NOT idle: times are not to be trusted, ratios hardly."
     return (
         f"torch {torch.__version__}, {torch.get_num_threads()} threads, processors {others:.0f} % busy before; "
         f"matrix products at {' and '.join(speeds)}.{idle}"
     )
+
+
+def busy() -> float:
+    """Percent of the processors' time that others take. Not the load average: it holds what ended a minute ago."""
+    return psutil.cpu_percent(interval=2)
+
+
+def has_bf16() -> bool:
+    """Whether the CPU library has kernels for bf16 here. Without them (no AVX-512) a decode takes minutes."""
+    return torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 def _gigaflops(dtype: torch.dtype, side: int = 2048) -> float:

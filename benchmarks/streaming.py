@@ -6,7 +6,7 @@ The nano VAE in fp32. First a table: peak memory of decoding clips of growing le
 on the whole clip, and with its stream; each from a fresh process, after the results have been found equal. Then
 `minutes` of video at 8 frames a second go through encode_stream into decode_stream, with the peak of every minute. Ends
 with an error if the memory grows. Prints both as Markdown and writes them to benchmarks/results/streaming.md; it takes
-about four minutes. `--quick` takes the shortest clip and a few seconds of video, and writes nothing.
+about seven minutes. `--quick` takes the shortest clip and a few seconds of video, and writes nothing.
 """
 
 import argparse
