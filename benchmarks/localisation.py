@@ -41,7 +41,7 @@ def main() -> None:
     write_page(chosen.page, rows)
     kinds = {kind: of_kind(rows, kind) for kind in ("generated", "noised")}
     kinds = {kind: some for kind, some in kinds.items() if some}
-    best = best_recipe([row for some in kinds.values() for row in some])
+    best = best_recipe(rows)
     scale = detailed(best)
     recipes = dict.fromkeys([PREFERRED[0], best, *NAMED])
     figure = localisation_figure(

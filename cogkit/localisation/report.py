@@ -20,8 +20,8 @@ NAMED = [Recipe(scale) for scale in SCALES]
 def results(rows: list[dict]) -> str:
     """All tables, in Markdown."""
     generated, noised = of_kind(rows, "generated"), of_kind(rows, "noised")
-    pairs = [row for row in rows if row["kind"] == "noised, two objects"]
-    best = best_recipe(generated + noised)
+    pairs = of_pairs(rows)
+    best = best_recipe(rows)
     scale = detailed(best)
     parts = [
         f"Measured with the weights `{rows[0]['weights']}` (`cogkit/recording/weights.py`).",
@@ -45,15 +45,15 @@ def verdict(rows: list[dict], best: Recipe) -> str:
         if held:
             reached = "reaches" if np.mean(held) >= BAR else "does not reach"
             lines.append(f"- {kind}: the default, *{default}*, {reached} the bar of {BAR}: AUC {interval(held)}.")
-    scored = of_kind(rows, "generated") + of_kind(rows, "noised")
-    ranking = [best_recipe(scored, relation) for relation in dict.fromkeys(RELATION.values())]
+    single = of_kind(rows, "generated") + of_kind(rows, "noised")
+    ranking = [best_recipe(rows, relation) for relation in dict.fromkeys(RELATION.values())]
     for recipe in sorted(ranking, key=lambda recipe: recipe != best):
-        unseen = [row["shape"][str(recipe)][0] for row in scored if odd(row)]
+        unseen = [shape_auc(row, str(recipe)) for row in single + of_pairs(rows) if odd(row)]
         if unseen:
             lines.append(
                 f"- best of what `{recipe.relation}` records: `{recipe!r}`, on the odd clips {interval(unseen)}."
             )
-    lines.append(single_head(scored))
+    lines.append(single_head(single))
     every = [row for row in rows if row["kind"] == "generated"]
     wrong = sum(not row["shape right"] for row in every)
     blank = sum("shape" not in row for row in every)
@@ -64,10 +64,12 @@ def verdict(rows: list[dict], best: Recipe) -> str:
 
 
 def best_recipe(rows: list[dict], relation: str | None = None) -> Recipe:
-    """Of all candidates (of one relation) the one with the highest mean AUC for the shape word on the even clips."""
+    """Of all candidates (of one relation) the one with the highest mean AUC for shape words on the even clips, in which
+    generated clips, noised renderings and two objects have the same say."""
     known = {str(recipe): recipe for recipe in candidates() if relation in (None, recipe.relation)}
-    even = [row for row in rows if not odd(row)] or rows
-    means = {name: np.mean([row["shape"][name][0] for row in even]) for name in known}
+    kinds = [some for some in (of_kind(rows, "generated"), of_kind(rows, "noised"), of_pairs(rows)) if some]
+    even = [[row for row in some if not odd(row)] or some for some in kinds]
+    means = {name: np.mean([np.mean([shape_auc(row, name) for row in some]) for some in even]) for name in known}
     return known[max(means, key=means.get)]
 
 
@@ -176,6 +178,15 @@ def call_means(rows: list[dict], scale: str) -> np.ndarray:
 
 def of_kind(rows: list[dict], kind: str) -> list[dict]:
     return [row for row in rows if row["kind"] == kind and "shape" in row]
+
+
+def of_pairs(rows: list[dict]) -> list[dict]:
+    return [row for row in rows if row["kind"] == "noised, two objects"]
+
+
+def shape_auc(row: dict, recipe: str) -> float:
+    """For the shape word; with two objects the mean over both."""
+    return row["auc"][recipe] if "auc" in row else row["shape"][recipe][0]
 
 
 def odd(row: dict) -> bool:
