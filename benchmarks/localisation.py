@@ -13,7 +13,8 @@ from pathlib import Path
 import torch
 
 from cogkit.checkpoints import load
-from cogkit.localisation.report import BAR, NAMED, PREFERRED, best_recipe, call_means, detailed, of_kind, write_page
+from cogkit.localisation.ranking import best_recipe, of_kind
+from cogkit.localisation.report import BAR, NAMED, PREFERRED, call_means, detailed, write_page
 from cogkit.localisation.study import study
 from cogkit.plots.localisation import localisation_figure
 

@@ -1,15 +1,12 @@
-"""The rows of a study as a page: which recipe finds objects best, how well, and what it does not know.
-
-The best recipe is chosen on the even clips alone and scored on the odd ones, so that its number is not a lucky draw of
-the many that were tried.
-"""
+"""The rows of a study as a page: which recipe finds objects best, how well, and what it does not know."""
 
 from pathlib import Path
 
 import numpy as np
 
 from cogkit.interventions.effects import interval as bootstrap
-from cogkit.localisation.scoring import MEASURES, SCALES, candidates
+from cogkit.localisation.ranking import best_recipe, odd, of_kind, of_pairs, shape_auc
+from cogkit.localisation.scoring import MEASURES, SCALES
 from cogkit.recording.recipes import PREFERRED, RELATION, Recipe
 
 BEGIN, END = "<!-- results: written by benchmarks/localisation.py -->", "<!-- end of results -->"
@@ -51,7 +48,7 @@ def verdict(rows: list[dict], best: Recipe) -> str:
         unseen = [shape_auc(row, str(recipe)) for row in single + of_pairs(rows) if odd(row)]
         if unseen:
             lines.append(
-                f"- best of what `{recipe.relation}` records: `{recipe!r}`, on the odd clips {interval(unseen)}."
+                f"- best of what `{recipe.relation}` records: `{recipe!r}`, AUC on the odd clips {interval(unseen)}."
             )
     lines.append(single_head(single))
     every = [row for row in rows if row["kind"] == "generated"]
@@ -61,16 +58,6 @@ def verdict(rows: list[dict], best: Recipe) -> str:
         f"- of {len(every)} generated clips {blank} show no object (not scored), {wrong} not the shape asked for."
     )
     return "\n".join(lines)
-
-
-def best_recipe(rows: list[dict], relation: str | None = None) -> Recipe:
-    """Of all candidates (of one relation) the one with the highest mean AUC for shape words on the even clips, in which
-    generated clips, noised renderings and two objects have the same say."""
-    known = {str(recipe): recipe for recipe in candidates() if relation in (None, recipe.relation)}
-    kinds = [some for some in (of_kind(rows, "generated"), of_kind(rows, "noised"), of_pairs(rows)) if some]
-    even = [[row for row in some if not odd(row)] or some for some in kinds]
-    means = {name: np.mean([np.mean([shape_auc(row, name) for row in some]) for some in even]) for name in known}
-    return known[max(means, key=means.get)]
 
 
 def single_head(rows: list[dict]) -> str:
@@ -174,23 +161,6 @@ def detailed(recipe: Recipe) -> str:
 def call_means(rows: list[dict], scale: str) -> np.ndarray:
     """AUC of single calls, (step, layer, head): the mean over clips."""
     return np.mean([row["calls"][scale] for row in rows], 0)
-
-
-def of_kind(rows: list[dict], kind: str) -> list[dict]:
-    return [row for row in rows if row["kind"] == kind and "shape" in row]
-
-
-def of_pairs(rows: list[dict]) -> list[dict]:
-    return [row for row in rows if row["kind"] == "noised, two objects"]
-
-
-def shape_auc(row: dict, recipe: str) -> float:
-    """For the shape word; with two objects the mean over both."""
-    return row["auc"][recipe] if "auc" in row else row["shape"][recipe][0]
-
-
-def odd(row: dict) -> bool:
-    return row["clip"] % 2 == 1
 
 
 def interval(values: list[float]) -> str:

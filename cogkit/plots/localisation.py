@@ -44,7 +44,7 @@ def localisation_figure(calls: dict[str, tuple[list[int], Calls]], whole: dict[s
         dots.text(bar, len(whole) - 0.45, f" the bar: {bar}", color="C4", va="bottom", ha="center")
         dots.set(xlabel="AUC for the shape word (dots: generated clips, diamond: their mean)", xlim=(0, 1.01))
         leading = max(whole, key=lambda name: np.mean(whole[name]))
-        dots.set_title(f"Of these, {leading} finds objects best: {np.mean(whole[leading]):.2f}", pad=20)
+        dots.set_title(f"Of these, {leading} has the highest AUC: {np.mean(whole[leading]):.2f}", pad=20)
         return describe(
             figure,
             f"AUC of single attention calls by timestep, layer and head, and of whole recipes; "

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cogkit.localisation.report import BEGIN, END, best_recipe, interval, results, write_page
+from cogkit.localisation.ranking import best_recipe
+from cogkit.localisation.report import BEGIN, END, interval, results, write_page
 from cogkit.localisation.scoring import candidates
 from cogkit.recording.recipes import PREFERRED, Recipe
 from cogkit.recording.weights import fingerprint
@@ -40,10 +41,26 @@ def rows(default=0.6):
 def test_the_best_recipe_is_chosen_on_even_clips_and_scored_on_odd_ones():
     one_kind = [row for row in rows() if row["kind"] == "noised"]
     assert best_recipe(one_kind) == GOOD
-    assert f"best of what `concepts` records: `{GOOD!r}`, on the odd clips 0.950 (0.95 to 0.95)" in results(rows())
+    assert f"best of what `concepts` records: `{GOOD!r}`, AUC on the odd clips 0.950 (0.95 to 0.95)" in results(rows())
     for row in one_kind:
         row["shape"][str(LUCKY)][0] = 0.99 if row["clip"] % 2 == 0 else 0.1
     assert best_recipe(one_kind) == LUCKY  # chosen blindly; that it is bad on the odd ones, the page will say
+
+
+def test_what_shows_the_object_is_worth_more_than_what_only_ranks_it_and_two_objects_have_their_say():
+    made = rows()
+    for row in made:
+        if "shape" in row:
+            row["shape"][str(PREFERRED[0])] = [0.9, 0.4, 0.6, 0.2]  # GOOD: 0.95, and 0.3 at half
+    assert best_recipe(made) == PREFERRED[0]
+    for row in made:
+        if "auc" in row:
+            row["auc"][str(PREFERRED[0])] = 0.0
+    assert best_recipe(made) == GOOD
+
+
+def test_the_published_default_is_the_best_recipe():
+    assert f"| {PREFERRED[0]} (default) (best) |" in PAGE.read_text()
 
 
 @pytest.mark.parametrize(
