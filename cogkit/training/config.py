@@ -39,6 +39,7 @@ class Scenes:
 
     count: int
     lies: bool = False  # whether each is encoded a second time as it is not (contradiction.py)
+    miscounts: bool = False  # and once more with a thing too many or too few (miscount.py)
     first: int = 0  # seed; another run's scenes begin elsewhere
     two: float = 1 / 3  # share with two things
     painted: float = 0.0  # share of things in colours beyond the palette (world/paint.py)

@@ -15,6 +15,7 @@ from diffusers import AutoencoderKLCogVideoX
 from jaxtyping import Int
 from torch import Tensor
 
+from cogkit.training import miscount
 from cogkit.training.config import Config, Group
 from cogkit.training.contradiction import answer, contradicted, lie
 from cogkit.training.diffusion import Noised, add_noise, new_scheduler
@@ -49,6 +50,7 @@ class FramePacks:
         self.alpha_bars = new_scheduler().alphas_cumprod
         self.shown: dict[tuple[int, int], LatentStore] = {}  # by size, and 1 frame or 17
         self.lies: dict[tuple[int, int], LatentStore] = {}
+        self.miscounts: dict[tuple[int, int], LatentStore] = {}
         self.unseen: dict[int, LatentStore] = {}
         groups = [group for stage in config.stages for group in stage.groups]
         for size, frames in sorted({_store(group) for group in groups}):
@@ -61,6 +63,9 @@ class FramePacks:
             if wanted.lies:
                 lies = [lie(scene, seed, moving=frames > 1) for seed, scene in fair]
                 self.lies[size, frames] = encode_scenes(vae, lies, size, folder / f"{name}-lies.pt", frames)
+            if wanted.miscounts:
+                wrong = [miscount.miscounted(scene, seed) for seed, scene in fair]
+                self.miscounts[size, frames] = encode_scenes(vae, wrong, size, folder / f"{name}-miscounts.pt", frames)
         for size in sorted({group.size for group in groups}):
             held_out = range(UNSEEN, UNSEEN + config.data.get("validation_scenes", 64))
             scenes = [sample_scene(seed, pairs="held out") for seed in held_out]
@@ -88,24 +93,32 @@ class FramePacks:
             )
 
     def _batch(self, group: Group, t: Tensor, dice: np.random.Generator, generator: torch.Generator) -> Batch:
-        store, lies = self.shown[_store(group)], self.lies.get(_store(group))
+        of = _store(group)
+        store, lies, miscounts = self.shown[of], self.lies.get(of), self.miscounts.get(of)
         chosen = torch.from_numpy(dice.integers(len(store.scenes), size=group.clips))
         scenes, x0 = [store.scenes[k] for k in chosen], store.latents(chosen, group.frames)
+        counted = dice.random(group.clips) >= (miscount.SHARE if miscounts else 0)  # of the others the number is wrong
         if lies:
             others, other = [lies.scenes[k] for k in chosen], lies.latents(chosen, group.frames)
             # A lie is a scene as good as any: half of the time the sentence tells it, and the other one is the lie.
-            turned = [_fair(scene) and dice.random() < 0.5 for scene in others]
+            turned = counted & [_fair(scene) and dice.random() < 0.5 for scene in others]
             pairs = [(b, a) if turn else (a, b) for a, b, turn in zip(scenes, others, turned, strict=True)]
             scenes, others = map(list, zip(*pairs, strict=True))
-            swap = torch.tensor(turned)
+            swap = torch.from_numpy(turned)
             x0[swap], other[swap] = other[swap], x0[swap]
         prompts, named = map(list, zip(*(_prompt(scene, dice, group.frames) for scene in scenes), strict=True))
+        shown = x0.clone()
+        if lies:
+            which = contradicted(scenes, others, prompts, t, dice) & torch.from_numpy(counted)
+            shown[which] = other[which]
+        if miscounts:
+            weight = miscount.weights(scenes, named, t, dice) * torch.from_numpy(~counted)
+            shown = shown.lerp(miscounts.latents(chosen, group.frames), weight.view(-1, 1, 1, 1, 1))
         noise = torch.randn(x0.shape, generator=generator)
         noised = add_noise(x0, noise, t, self.alpha_bars)
-        if lies:
-            which = contradicted(scenes, others, prompts, t, dice)
-            seen = add_noise(other[which], noise[which], t[which], self.alpha_bars).latents
-            noised.latents[which], noised.v[which] = answer(seen, x0[which], t[which], self.alpha_bars)
+        untrue = (shown != x0).flatten(1).any(1)
+        seen = add_noise(shown[untrue], noise[untrue], t[untrue], self.alpha_bars).latents
+        noised.latents[untrue], noised.v[untrue] = answer(seen, x0[untrue], t[untrue], self.alpha_bars)
         return Batch(group.size, group.frames, scenes, prompts, named, t, noised)
 
 

@@ -69,6 +69,18 @@ def throw_thing(dice: np.random.Generator, pairs: Pairs = "training", painted: f
     return _repaint(_sample_thing(dice, pairs), dice, painted)
 
 
+def elsewhere(thing: Thing, others: tuple[Thing, ...], dice: np.random.Generator) -> Thing | None:
+    """A copy of a thing in another place that is at most a little behind the others, smaller if it must be; None if
+    even half of its size finds no room."""
+    radius = thing.radius
+    while radius > thing.radius / 2:
+        copy = _somewhere(replace(thing, radius=radius), dice)
+        if not any(_touch((copy, other), reach=0.7) for other in others):
+            return copy
+        radius *= 0.98
+    return None
+
+
 def allowed_pairs(pairs: str) -> list[tuple[str, str]]:
     """The colour-shape pairs that a scene may show, in a fixed order."""
     every = [(colour, shape) for colour in COLOURS for shape in SHAPES]
@@ -100,10 +112,16 @@ def _sample_thing(dice: np.random.Generator, pairs: Pairs) -> Thing:
         # Growing things start small and shrinking things start large, whatever the throw was.
         radius = dice.uniform(0.11, 0.13) if motion.growth > 0 else dice.uniform(0.21, 0.23)
         size = "small" if motion.growth > 0 else "large"
-    widest = 1.1 * max(radius, radius + motion.growth * DURATION) + MARGIN
+    return _somewhere(Thing(colour, shape, size, name, 0.0, 0.0, float(radius)), dice)
+
+
+def _somewhere(thing: Thing, dice: np.random.Generator) -> Thing:
+    """The thing at a start from which it stays inside the frame."""
+    motion = MOTIONS[thing.motion]
+    widest = 1.1 * max(thing.radius, thing.radius + motion.growth * DURATION) + MARGIN
     x = _start(dice, widest, motion.vx * DURATION)
     y = _start(dice, widest, motion.vy * DURATION)
-    return Thing(colour, shape, size, name, x, y, float(radius))
+    return replace(thing, x=x, y=y)
 
 
 def _repaint(thing: Thing, dice: np.random.Generator, share: float) -> Thing:
@@ -115,9 +133,9 @@ def _start(dice: np.random.Generator, widest: float, travel: float) -> float:
     return float(dice.uniform(widest - min(travel, 0), 1 - widest - max(travel, 0)))
 
 
-def _touch(things: tuple[Thing, ...]) -> bool:
+def _touch(things: tuple[Thing, ...], reach: float = 1.0) -> bool:
     if len(things) < 2:
         return False
     seconds = np.linspace(0, DURATION, 17)
     (xa, ya, ra), (xb, yb, rb) = (thing.at(seconds) for thing in things)
-    return bool((np.hypot(xa - xb, ya - yb) < ra + rb + MARGIN).any())
+    return bool((np.hypot(xa - xb, ya - yb) < reach * (ra + rb) + MARGIN).any())

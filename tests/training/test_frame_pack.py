@@ -5,6 +5,7 @@ from itertools import islice
 import pytest
 import torch
 
+from cogkit.training import miscount
 from cogkit.training.config import Config, Group, Scenes, Stage
 from cogkit.training.frame_pack import FramePacks
 from cogkit.training.vae import new_vae
@@ -17,7 +18,11 @@ GROUPS = (Group(size=32, frames=1, clips=3), Group(size=32, frames=9, clips=2), 
 def packs(tmp_path_factory):
     torch.manual_seed(0)
     vae = new_vae(block_out_channels=[16, 16, 16, 16], layers_per_block=1, norm_num_groups=4)
-    of = {"clips_32": Scenes(24, lies=True, two=0.9), "stills_32": Scenes(24, two=0.9), "validation_scenes": 4}
+    of = {
+        "clips_32": Scenes(24, lies=True, two=0.9),
+        "stills_32": Scenes(24, miscounts=True, two=0.9),
+        "validation_scenes": 4,
+    }
     stage = Stage(steps=9, groups=GROUPS, text_slots=(32, 40))
     return FramePacks(Config("transformer", (stage,), data=of), tmp_path_factory.mktemp("packs"), vae)
 
@@ -58,6 +63,21 @@ def test_whatever_a_clip_shows_the_answer_leads_to_the_scene_of_its_sentence(pac
             store = next(store for store in stores if scene in store.scenes)
             at = torch.tensor([store.scenes.index(scene)])
             torch.testing.assert_close(clip[None], store.latents(at, batch.frames), atol=2e-2, rtol=0)
+
+
+def test_half_of_the_stills_are_noised_from_a_mixture_with_their_miscounted_scene_and_no_other_clip_is(packs):
+    stills, mixed, left = range(80), [], []
+    for step in stills:
+        batch = next(packs.pack(step)[1])
+        miscounts, packs.miscounts = packs.miscounts, {}
+        usual = next(packs.pack(step)[1])
+        packs.miscounts = miscounts
+        assert usual.prompts == batch.prompts and torch.equal(usual.t, batch.t)
+        differs = (usual.noised.latents != batch.noised.latents).flatten(1).any(1)
+        for scene, told, t, other in zip(batch.scenes, batch.named, batch.t, differs, strict=True):
+            doubt = miscount.FROM <= t < miscount.UNTIL and len(told) == len(scene.things)
+            (mixed if doubt else left).append(bool(other))
+    assert sum(mixed) / len(mixed) == pytest.approx(miscount.SHARE, abs=0.15) and not any(left)
 
 
 def test_half_of_the_sentences_tell_what_was_made_up_as_a_lie(packs):
