@@ -15,7 +15,6 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from cogkit.shapes import Latents
-from cogkit.training.diffusion import Noised
 from cogkit.world.captions import said_of
 from cogkit.world.scene import Scene, Thing, is_allowed
 from cogkit.world.vocabulary import SHAPES
@@ -62,10 +61,12 @@ def contradicted(
     return torch.from_numpy(chosen & np.array(fit))
 
 
-def answer(noised: Latents, x0: Latents, train_timestep: Int[Tensor, "b"], alpha_bars: Float[Tensor, "1000"]) -> Noised:
-    """`noised`, whatever it was made of, and the v that leads from there to x0. For t > 0."""
+def answer(
+    noised: Latents, x0: Latents, train_timestep: Int[Tensor, "b"], alpha_bars: Float[Tensor, "1000"]
+) -> Latents:
+    """The v that leads to x0 from `noised`, whatever that was made of. For t > 0."""
     alpha_bar = alpha_bars.to(x0.dtype)[train_timestep].view(-1, 1, 1, 1, 1)
-    return Noised(noised, (alpha_bar.sqrt() * noised - x0) / (1 - alpha_bar).sqrt())
+    return (alpha_bar.sqrt() * noised - x0) / (1 - alpha_bar).sqrt()
 
 
 def _told(scene: Scene, prompt: str, what: str) -> bool:

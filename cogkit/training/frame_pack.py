@@ -115,10 +115,9 @@ class FramePacks:
             weight = miscount.weights(scenes, named, t, dice) * torch.from_numpy(~counted)
             shown = shown.lerp(miscounts.latents(chosen, group.frames), weight.view(-1, 1, 1, 1, 1))
         noise = torch.randn(x0.shape, generator=generator)
-        noised = add_noise(x0, noise, t, self.alpha_bars)
+        noised = add_noise(shown, noise, t, self.alpha_bars)
         untrue = (shown != x0).flatten(1).any(1)
-        seen = add_noise(shown[untrue], noise[untrue], t[untrue], self.alpha_bars).latents
-        noised.latents[untrue], noised.v[untrue] = answer(seen, x0[untrue], t[untrue], self.alpha_bars)
+        noised.v[untrue] = answer(noised.latents[untrue], x0[untrue], t[untrue], self.alpha_bars)
         return Batch(group.size, group.frames, scenes, prompts, named, t, noised)
 
 

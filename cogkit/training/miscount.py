@@ -1,7 +1,7 @@
 """A fourth lesson: what the sentence does not count goes, what it counts and is hardly there comes.
 
-Guidance lets every patch that could be part of a thing become one, so between noise and picture there are often faint
-copies of it, and when two have grown alike, both stay. No noised clip of training shows that: its things are all there
+A failed clip of two things mostly shows one of them twice, with or without the other: on its way from noise several
+places held a copy, and more than one was kept. No noised clip of training looks like that, for its things are all there
 and none is there twice. So some clips are noised from a mixture of their scene and of one that is miscounted: with
 copies of its things in other places, or with one of two things missing. How much of which is thrown anew every time, so
 the fainter of two copies is the one to go. The answer stays the scene of the sentence.

@@ -66,8 +66,8 @@ def test_whatever_a_clip_shows_the_answer_leads_to_the_scene_of_its_sentence(pac
 
 
 def test_half_of_the_stills_are_noised_from_a_mixture_with_their_miscounted_scene_and_no_other_clip_is(packs):
-    stills, mixed, left = range(80), [], []
-    for step in stills:
+    mixed, left = [], []
+    for step in range(80):
         batch = next(packs.pack(step)[1])
         miscounts, packs.miscounts = packs.miscounts, {}
         usual = next(packs.pack(step)[1])
