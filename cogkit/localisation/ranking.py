@@ -2,6 +2,8 @@
 draw of the many that were tried.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from cogkit.localisation.scoring import MEASURES, candidates
@@ -10,21 +12,25 @@ from cogkit.recording.recipes import Recipe
 HALF = list(MEASURES).index("iou at half")
 
 
-def best_recipe(rows: list[dict], relation: str | None = None) -> Recipe:
-    """Of all candidates (of one relation) the one that is worth most on the even clips."""
+def best_recipe(rows: list[dict], relation: str | None = None, by: Callable | None = None) -> Recipe:
+    """Of all candidates (of one relation) the one that has the highest worth, or whatever `by` says, on the even
+    clips."""
     known = {str(recipe): recipe for recipe in candidates() if relation in (None, recipe.relation)}
     even = [row for row in rows if not odd(row)] or rows
-    return known[max(known, key=lambda name: worth(even, name))]
+    return known[max(known, key=lambda name: (by or worth)(even, name))]
 
 
 def worth(rows: list[dict], recipe: str) -> float:
-    """AUC for shape words, by which a map ranks tokens, plus IoU at half of the largest value, by which its picture
-    shows the thing. Generated clips, noised renderings and two objects have the same say; the last have no IoU."""
-    single = [some for some in (of_kind(rows, "generated"), of_kind(rows, "noised")) if some]
-    kinds = [*single, of_pairs(rows)] if of_pairs(rows) else single
-    auc = np.mean([np.mean([shape_auc(row, recipe) for row in some]) for some in kinds])
-    half = np.mean([np.mean([row["shape"][recipe][HALF] for row in some]) for some in single])
-    return float(auc + half)
+    """AUC, by which a map ranks tokens, plus IoU at half of the largest value, by which its picture shows the thing."""
+    single = [of_kind(rows, "generated"), of_kind(rows, "noised")]
+    half = [np.mean([row["shape"][recipe][HALF] for row in some]) for some in single if some]
+    return mean_auc(rows, recipe) + float(np.mean(half))
+
+
+def mean_auc(rows: list[dict], recipe: str) -> float:
+    """For shape words; generated clips, noised renderings and two objects have the same say."""
+    kinds = [of_kind(rows, "generated"), of_kind(rows, "noised"), of_pairs(rows)]
+    return float(np.mean([np.mean([shape_auc(row, recipe) for row in some]) for some in kinds if some]))
 
 
 def of_kind(rows: list[dict], kind: str) -> list[dict]:

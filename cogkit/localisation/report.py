@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from cogkit.interventions.effects import interval as bootstrap
-from cogkit.localisation.ranking import best_recipe, odd, of_kind, of_pairs, shape_auc
+from cogkit.localisation.ranking import HALF, best_recipe, mean_auc, odd, of_kind, of_pairs, shape_auc
 from cogkit.localisation.scoring import MEASURES, SCALES
 from cogkit.recording.recipes import PREFERRED, RELATION, Recipe
 
@@ -43,13 +43,12 @@ def verdict(rows: list[dict], best: Recipe) -> str:
             reached = "reaches" if np.mean(held) >= BAR else "does not reach"
             lines.append(f"- {kind}: the default, *{default}*, {reached} the bar of {BAR}: AUC {interval(held)}.")
     single = of_kind(rows, "generated") + of_kind(rows, "noised")
-    ranking = [best_recipe(rows, relation) for relation in dict.fromkeys(RELATION.values())]
-    for recipe in sorted(ranking, key=lambda recipe: recipe != best):
-        unseen = [shape_auc(row, str(recipe)) for row in single + of_pairs(rows) if odd(row)]
-        if unseen:
-            lines.append(
-                f"- best of what `{recipe.relation}` records: `{recipe!r}`, AUC on the odd clips {interval(unseen)}."
-            )
+    unseen = [row for row in single + of_pairs(rows) if odd(row)]
+    leading = {f"best of what `{kind}` records": best_recipe(rows, kind) for kind in dict.fromkeys(RELATION.values())}
+    leading["best by AUC alone"] = best_recipe(rows, by=mean_auc)
+    if unseen:
+        first = sorted(leading.items(), key=lambda item: item[1] != best)
+        lines += [f"- {what}: `{recipe!r}`, {scored(unseen, recipe)}." for what, recipe in first]
     lines.append(single_head(single))
     every = [row for row in rows if row["kind"] == "generated"]
     wrong = sum(not row["shape right"] for row in every)
@@ -58,6 +57,12 @@ def verdict(rows: list[dict], best: Recipe) -> str:
         f"- of {len(every)} generated clips {blank} show no object (not scored), {wrong} not the shape asked for."
     )
     return "\n".join(lines)
+
+
+def scored(rows: list[dict], recipe: Recipe) -> str:
+    auc = interval([shape_auc(row, str(recipe)) for row in rows])
+    half = interval([row["shape"][str(recipe)][HALF] for row in rows if "shape" in row])
+    return f"on the odd clips AUC {auc}, IoU at half {half}"
 
 
 def single_head(rows: list[dict]) -> str:

@@ -41,7 +41,8 @@ def rows(default=0.6):
 def test_the_best_recipe_is_chosen_on_even_clips_and_scored_on_odd_ones():
     one_kind = [row for row in rows() if row["kind"] == "noised"]
     assert best_recipe(one_kind) == GOOD
-    assert f"best of what `concepts` records: `{GOOD!r}`, AUC on the odd clips 0.950 (0.95 to 0.95)" in results(rows())
+    told = f"`{GOOD!r}`, on the odd clips AUC 0.950 (0.95 to 0.95), IoU at half 0.300 (0.30 to 0.30)"
+    assert f"best of what `concepts` records: {told}" in results(rows())
     for row in one_kind:
         row["shape"][str(LUCKY)][0] = 0.99 if row["clip"] % 2 == 0 else 0.1
     assert best_recipe(one_kind) == LUCKY  # chosen blindly; that it is bad on the odd ones, the page will say
@@ -53,6 +54,7 @@ def test_what_shows_the_object_is_worth_more_than_what_only_ranks_it_and_two_obj
         if "shape" in row:
             row["shape"][str(PREFERRED[0])] = [0.9, 0.4, 0.6, 0.2]  # GOOD: 0.95, and 0.3 at half
     assert best_recipe(made) == PREFERRED[0]
+    assert f"- best by AUC alone: `{GOOD!r}`" in results(made)
     for row in made:
         if "auc" in row:
             row["auc"][str(PREFERRED[0])] = 0.0
