@@ -52,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--config", type=Path, help="a TOML file (default: the kit's own recipe)")
     train.add_argument("--folder", type=Path, help="where the run lives (default: runs/PART)")
     train.add_argument("--vae", type=Path, default=Path("runs/vae"), help="transformer: the run of the VAE")
-    train.add_argument("--text", type=Path, help="transformer: the run of the text encoder (default: a fresh one)")
+    train.add_argument("--text", type=Path, help="transformer: the text encoder of a run or a pipeline, left as it is")
     train.set_defaults(run=_train)
 
     export = verbs.add_parser("export", help="two finished runs -> a stock diffusers pipeline folder")
@@ -146,7 +146,9 @@ def _train(chosen) -> None:
         text = None
         if chosen.text:
             text = trained_text(chosen.text)
-            shutil.copy(chosen.text / "config.toml", folder / "text.toml")
+            text[0].save_pretrained(folder / "tokenizer")
+            made_by = "text.toml" if (chosen.text / "model_index.json").exists() else "config.toml"
+            shutil.copy(chosen.text / made_by, folder / "text.toml")
         task = TransformerTask(config, folder, trained_vae(chosen.vae), text)
     with tqdm(total=config.steps, mininterval=2, desc=f"training the {chosen.part}") as bar:
         for progress in train(task, config, folder):

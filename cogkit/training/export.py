@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderKLCogVideoX, CogVideoXPipeline
 from torch import Tensor
+from transformers import T5EncoderModel, T5Tokenizer
 
 from cogkit.checkpoints import load
 from cogkit.plots.curves import training_curves
@@ -36,22 +37,22 @@ def trained_vae(folder: Path) -> AutoencoderKLCogVideoX:
     return vae
 
 
-def trained_text(folder: Path) -> dict[str, Tensor]:
-    """The averaged weights of the text encoder of a text run."""
+def trained_text(folder: Path) -> tuple[T5Tokenizer, T5EncoderModel]:
+    """The words and the text encoder of a pipeline folder, or the averaged one of a text run."""
+    if (folder / "model_index.json").exists():
+        pipe = load(str(folder), torch.float32)
+        return pipe.tokenizer, pipe.text_encoder
     if (part := _config(folder).part) != "text":
-        raise ConfigError(f"{folder} is a run of the {part}; --text wants one of the text encoder")
-    return _of_part("text_encoder", averaged_weights(folder))
+        raise ConfigError(f"{folder} is a run of the {part}; --text wants a pipeline or a run of the text encoder")
+    return _text(folder)
 
 
 def export_pipeline(vae_run: Path, transformer_run: Path, out: Path) -> None:
     """Assemble and write the pipeline; an existing folder is replaced only once the new one is whole."""
     vae = trained_vae(vae_run)
-    tokenizer = new_tokenizer()
+    tokenizer, text_encoder = _text(transformer_run)
     transformer = new_transformer(**_config(transformer_run).model)
-    text_encoder = new_text_encoder(len(tokenizer))
-    weights = averaged_weights(transformer_run)
-    for name, module in (("transformer", transformer), ("text_encoder", text_encoder)):
-        module.load_state_dict(_of_part(name, weights))
+    transformer.load_state_dict(_of_part("transformer", averaged_weights(transformer_run)))
     pipe = CogVideoXPipeline(
         tokenizer=tokenizer, text_encoder=text_encoder, vae=vae, transformer=transformer, scheduler=new_scheduler()
     )
@@ -78,6 +79,15 @@ def _copy_history(part: str, run: Path, draft: Path) -> None:
         source = run / (copy if shipped else name)
         if source.exists():
             shutil.copy(source, draft / copy)
+
+
+def _text(run: Path) -> tuple[T5Tokenizer, T5EncoderModel]:
+    """The averaged text encoder of a run and the words it was trained with; a run that took them over says which."""
+    words = run / "tokenizer"
+    tokenizer = T5Tokenizer.from_pretrained(words) if words.exists() else new_tokenizer()
+    text_encoder = new_text_encoder(len(tokenizer))
+    text_encoder.load_state_dict(_of_part("text_encoder", averaged_weights(run)))
+    return tokenizer, text_encoder
 
 
 def _of_part(name: str, weights: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -112,7 +112,8 @@ class FramePacks:
             which = contradicted(scenes, others, prompts, t, dice) & torch.from_numpy(counted)
             shown[which] = other[which]
         if miscounts:
-            weight = miscount.weights(scenes, named, t, dice) * torch.from_numpy(~counted)
+            wrong = [miscounts.scenes[k] for k in chosen]
+            weight = miscount.weights(scenes, wrong, named, t, dice) * torch.from_numpy(~counted)
             shown = shown.lerp(miscounts.latents(chosen, group.frames), weight.view(-1, 1, 1, 1, 1))
         noise = torch.randn(x0.shape, generator=generator)
         noised = add_noise(shown, noise, t, self.alpha_bars)

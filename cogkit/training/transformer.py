@@ -13,6 +13,7 @@ from diffusers import AutoencoderKLCogVideoX, CogVideoXTransformer3DModel
 from diffusers.models.embeddings import get_3d_rotary_pos_embed
 from diffusers.pipelines.cogvideo.pipeline_cogvideox import get_resize_crop_region_for_grid
 from torch import Tensor, nn
+from transformers import T5EncoderModel, T5Tokenizer
 
 from cogkit.checkpoints import cpu_has_fast_bf16, load
 from cogkit.shapes import PATCH, SPATIAL, Latents, latent_frames
@@ -64,12 +65,16 @@ def rotary_embedding(config, size: int, frames: int) -> tuple[Tensor, Tensor]:
 class TransformerTask:
     """Denoising on frame packs, with what helps it.
 
-    `vae` encodes the scenes; their latents are kept in `folder`. `text`: weights of an encoder that was trained before
-    (text_task.py).
+    `vae` encodes the scenes; their latents are kept in `folder`. `text`: an encoder that was trained before
+    (text_task.py), with its words; it is left as it is, as the T5 of the released models.
     """
 
     def __init__(
-        self, config: Config, folder: Path, vae: AutoencoderKLCogVideoX, text: dict[str, Tensor] | None = None
+        self,
+        config: Config,
+        folder: Path,
+        vae: AutoencoderKLCogVideoX,
+        text: tuple[T5Tokenizer, T5EncoderModel] | None = None,
     ):
         torch.manual_seed(config.seed)
         self.config = config
@@ -80,14 +85,13 @@ class TransformerTask:
             pipe = load(config.start, torch.float32)
             self.model["transformer"].load_state_dict(pipe.transformer.state_dict())
             take_over(text_encoder, self.tokenizer, pipe.text_encoder, pipe.tokenizer)
+        if text:
+            self.tokenizer, self.model["text_encoder"] = text[0], text[1].requires_grad_(False)
         blocks = self.model["transformer"].transformer_blocks
         if config.alignment:
             self.model["alignment"] = alignment_head(self.model["transformer"].norm_final.normalized_shape[0])
             self.halfway = Overhear()
             blocks[len(blocks) // 2 - 1].register_forward_hook(self.halfway)
-        if text:  # it is left as it is, as the T5 of the released models
-            text_encoder.load_state_dict(text)
-            text_encoder.requires_grad_(False)
         if config.even_levels:
             self.model["usual"] = nn.ModuleDict({"v": UsualError(), "alignment": UsualError()})
         if config.compile:

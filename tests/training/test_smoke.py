@@ -9,11 +9,13 @@ import torch
 from diffusers import CogVideoXPipeline
 
 from cogkit.__main__ import RECIPES, main
+from cogkit.checkpoints import DATA, load
 from cogkit.training.config import read_config
 from cogkit.training.export import trained_vae
 from cogkit.training.latent_store import fingerprint
 from cogkit.training.loop import averaged_weights
 from cogkit.training.loop import train as train_loop
+from cogkit.training.text import new_tokenizer
 from cogkit.training.text_task import TextTask
 from cogkit.training.transformer import TransformerTask
 from cogkit.training.vae import VAETask
@@ -69,9 +71,28 @@ def test_a_text_encoder_that_was_trained_before_is_left_as_it_is(runs):
     assert names and all(torch.equal(before[name], after[name]) for name in names)
 
 
-def test_without_one_the_text_encoder_is_trained_with_the_transformer(runs, tmp_path):
-    recipe = tmp_path / "fresh.toml"
-    recipe.write_text((RECIPES / "smoke-transformer.toml").read_text().replace("steps = 160", "steps = 3"))
+@pytest.fixture
+def recipe(tmp_path):
+    """Of a transformer run of three steps."""
+    path = tmp_path / "short.toml"
+    path.write_text((RECIPES / "smoke-transformer.toml").read_text().replace("steps = 160", "steps = 3"))
+    return path
+
+
+def test_the_text_encoder_of_a_pipeline_is_left_as_it_is_and_keeps_its_words(runs, recipe, tmp_path):
+    of = ("--config", str(recipe), "--folder", str(tmp_path / "run"), "--vae", str(runs[0] / "vae"))
+    assert main(["train", "transformer", *of, "--text", str(DATA / "nano")]) == 0
+    out = tmp_path / "pipeline"
+    made_of = ("--vae", str(runs[0] / "vae"), "--transformer", str(tmp_path / "run"), "--out", str(out))
+    assert main(["export", *made_of]) == 0
+    before, after = load("nano", torch.float32), load(out, torch.float32)
+    assert after.tokenizer.get_vocab() == before.tokenizer.get_vocab() != new_tokenizer().get_vocab()
+    weights = after.text_encoder.state_dict()
+    assert all(torch.equal(weights[name], value) for name, value in before.text_encoder.state_dict().items())
+    assert (out / "text.toml").read_text() == (DATA / "nano" / "text.toml").read_text()
+
+
+def test_without_one_the_text_encoder_is_trained_with_the_transformer(runs, recipe, tmp_path):
     of = ("--config", str(recipe), "--folder", str(tmp_path / "run"), "--vae", str(runs[0] / "vae"))
     assert main(["train", "transformer", *of]) == 0
     task = TransformerTask(read_config(recipe), tmp_path / "run", trained_vae(runs[0] / "vae"))
