@@ -123,7 +123,7 @@ def test_exporting_without_a_run_says_what_is_missing(tmp_path, capsys):
 
 
 def test_a_run_that_is_none_of_the_text_encoder_is_refused_by_name(runs, tmp_path, capsys):
-    for text, said in ((tmp_path, "holds no training run"), (runs[0] / "vae", "is a run of the vae; --text wants one")):
+    for text, said in ((tmp_path, "holds no training run"), (runs[0] / "vae", "is a run of the vae; --text wants")):
         of = ("--vae", str(runs[0] / "vae"), "--text", str(text), "--folder", str(tmp_path / "run"))
         assert main(["train", "transformer", *of]) == 2
         assert said in capsys.readouterr().err
