@@ -32,7 +32,7 @@ def training_curves(runs: list[Path], smooth: int = 15) -> Picture:
             right.plot(*points.T, marker=".", label=name.replace("_", " "))
             ends.append([title, name.replace("_", " "), *points[[0, -1], 1]])
         unit = "PSNR, dB" if any(name.startswith("psnr_") for name in scores) else "loss"
-        right.set(title="averaged weights on unseen data", xlabel="step", ylabel=unit)
+        right.set(title="averaged weights on unseen data", xlabel="step", ylabel=unit, xlim=left.get_xlim())
         if scores:
             right.legend()
         sentences.append(
