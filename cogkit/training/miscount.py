@@ -1,11 +1,11 @@
 """A fourth lesson: what the sentence does not count goes, what it counts and is hardly there comes.
 
-A failed clip of two things mostly shows one of them twice, with or without the other: on its way from noise several
-places held a copy, and more than one was kept. No noised clip of training looks like that, for its things are all there
-and none is there twice. So some clips are noised from a mixture of their scene and of a rival: the same things
-in other places, all of them fainter; or the scene with a copy too many, or with one of two things missing. How much of
-which is thrown anew every time, so the fainter of two copies is the one to go. The answer stays the scene of the
-sentence.
+After three lessons a failed clip of two things mostly showed one of them twice, with or without the other: on its way
+from noise several places held a copy, and more than one was kept. No noised clip of training looks like that, for its
+things are all there and none is there twice. So some clips are noised from a mixture of their scene and of another: the
+same things in other places, all of them fainter; or the scene with a copy too many, or with one of two things missing.
+How much of which is thrown anew every time, so the fainter of two copies is the one to go. The answer stays the scene
+of the sentence.
 """
 
 from dataclasses import replace
@@ -60,7 +60,11 @@ def weights(
 
 
 def _moved(things: tuple[Thing, ...], dice: np.random.Generator) -> tuple[Thing, ...]:
+    """All of them, or none: what stayed would be stronger in its two places than the rest in the sentence's."""
     moved: tuple[Thing, ...] = ()
     for thing in things:
-        moved += (elsewhere(thing, moved, dice) or thing,)
+        copy = elsewhere(thing, moved, dice)
+        if copy is None:
+            return things
+        moved += (copy,)
     return moved

@@ -25,7 +25,7 @@ def test_a_miscounted_scene_has_everything_elsewhere_or_one_or_two_copies_or_one
         assert wrong.background == scene.background
         if wrong == scene:  # there was no room
             full += 1
-        elif moved(scene, wrong):
+        elif moved(scene, wrong):  # all of them
             elsewhere += 1
             assert all(is_a_copy(b, (a,)) for a, b in zip(scene.things, wrong.things, strict=True))
         elif len(wrong.things) < len(scene.things):
@@ -39,6 +39,11 @@ def test_a_miscounted_scene_has_everything_elsewhere_or_one_or_two_copies_or_one
     assert abs(elsewhere / len(SCENES) - ELSEWHERE) < 0.1
     assert abs(missing / two - MISSING) < 0.1
     assert full < 0.05 * len(SCENES)
+
+
+def test_where_one_of_two_things_finds_no_other_place_both_stay():
+    scene = sample_scene(727, two=0.5, painted=0.5)
+    assert len(scene.things) == 2 and miscounted(scene, 727) == scene
 
 
 def test_the_things_themselves_are_drawn_whole_and_copies_stay_in_the_frame():
