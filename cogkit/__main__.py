@@ -2,7 +2,6 @@
 
 import argparse
 import re
-import shutil
 import sys
 import time
 import warnings
@@ -51,8 +50,10 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("part", choices=["vae", "text", "transformer"])
     train.add_argument("--config", type=Path, help="a TOML file (default: the kit's own recipe)")
     train.add_argument("--folder", type=Path, help="where the run lives (default: runs/PART)")
-    train.add_argument("--vae", type=Path, default=Path("runs/vae"), help="transformer: the run of the VAE")
-    train.add_argument("--text", type=Path, help="transformer: the text encoder of a run or a pipeline, left as it is")
+    train.add_argument("--vae", type=Path, default=Path("runs/vae"), help="transformer: a VAE run or a pipeline")
+    train.add_argument(
+        "--text", type=Path, help="transformer: a text run or a pipeline, kept as is (default: a fresh one)"
+    )
     train.set_defaults(run=_train)
 
     export = verbs.add_parser("export", help="two finished runs -> a stock diffusers pipeline folder")
@@ -140,15 +141,14 @@ def _train(chosen) -> None:
 
         task = TextTask(config)
     else:
-        from cogkit.training.export import trained_text, trained_vae
+        from cogkit.training.export import copy_history, trained_text, trained_vae
         from cogkit.training.transformer import TransformerTask
 
         text = None
         if chosen.text:
             text = trained_text(chosen.text)
             text[0].save_pretrained(folder / "tokenizer")
-            made_by = "text.toml" if (chosen.text / "model_index.json").exists() else "config.toml"
-            shutil.copy(chosen.text / made_by, folder / "text.toml")
+            copy_history("text", chosen.text, folder)
         task = TransformerTask(config, folder, trained_vae(chosen.vae), text)
     with tqdm(total=config.steps, mininterval=2, desc=f"training the {chosen.part}") as bar:
         for progress in train(task, config, folder):

@@ -41,18 +41,19 @@ def trained_text(folder: Path) -> tuple[T5Tokenizer, T5EncoderModel]:
     """The words and the text encoder of a pipeline folder, or the averaged one of a text run."""
     if (folder / "model_index.json").exists():
         pipe = load(str(folder), torch.float32)
+        _check_size(folder, pipe.text_encoder)
         return pipe.tokenizer, pipe.text_encoder
     if (part := _config(folder).part) != "text":
         raise ConfigError(f"{folder} is a run of the {part}; --text wants a pipeline or a run of the text encoder")
-    return _text(folder)
+    return _text(folder, averaged_weights(folder))
 
 
 def export_pipeline(vae_run: Path, transformer_run: Path, out: Path) -> None:
     """Assemble and write the pipeline; an existing folder is replaced only once the new one is whole."""
     vae = trained_vae(vae_run)
-    tokenizer, text_encoder = _text(transformer_run)
-    transformer = new_transformer(**_config(transformer_run).model)
-    transformer.load_state_dict(_of_part("transformer", averaged_weights(transformer_run)))
+    transformer, weights = new_transformer(**_config(transformer_run).model), averaged_weights(transformer_run)
+    transformer.load_state_dict(_of_part("transformer", weights))
+    tokenizer, text_encoder = _text(transformer_run, weights)
     pipe = CogVideoXPipeline(
         tokenizer=tokenizer, text_encoder=text_encoder, vae=vae, transformer=transformer, scheduler=new_scheduler()
     )
@@ -61,7 +62,7 @@ def export_pipeline(vae_run: Path, transformer_run: Path, out: Path) -> None:
         draft = Path(name) / out.name
         pipe.to(STORAGE).save_pretrained(draft)
         for part, run in (("vae", vae_run), ("transformer", transformer_run)):
-            _copy_history(part, run, draft)
+            copy_history(part, run, draft)
         if (transformer_run / "text.toml").exists():
             shutil.copy(transformer_run / "text.toml", draft)
         training_curves(sorted(draft.glob("*.jsonl"), reverse=True)).savefig(draft / "curves.png", dpi=80)
@@ -72,22 +73,31 @@ def export_pipeline(vae_run: Path, transformer_run: Path, out: Path) -> None:
         draft.rename(out)
 
 
-def _copy_history(part: str, run: Path, draft: Path) -> None:
+def copy_history(part: str, run: Path, into: Path) -> None:
     """The recipe and what was noted while it ran, as `part`.toml and `part`.jsonl; from a pipeline what it has."""
     shipped = (run / "model_index.json").exists()
     for name, copy in (("config.toml", f"{part}.toml"), ("metrics.jsonl", f"{part}.jsonl")):
         source = run / (copy if shipped else name)
         if source.exists():
-            shutil.copy(source, draft / copy)
+            shutil.copy(source, into / copy)
 
 
-def _text(run: Path) -> tuple[T5Tokenizer, T5EncoderModel]:
-    """The averaged text encoder of a run and the words it was trained with; a run that took them over says which."""
+def _text(run: Path, weights: dict[str, Tensor]) -> tuple[T5Tokenizer, T5EncoderModel]:
+    """The text encoder of a run, and its words: a run that took them over has kept them."""
     words = run / "tokenizer"
     tokenizer = T5Tokenizer.from_pretrained(words) if words.exists() else new_tokenizer()
     text_encoder = new_text_encoder(len(tokenizer))
-    text_encoder.load_state_dict(_of_part("text_encoder", averaged_weights(run)))
+    text_encoder.load_state_dict(_of_part("text_encoder", weights))
     return tokenizer, text_encoder
+
+
+def _check_size(folder: Path, text_encoder: T5EncoderModel) -> None:
+    there, ours = text_encoder.config, new_text_encoder(1).config
+    if (there.d_model, there.num_layers) != (ours.d_model, ours.num_layers):
+        raise ConfigError(
+            f"{folder} has a text encoder of {there.num_layers} layers, {there.d_model} wide; a run trains with one of"
+            f" {ours.num_layers} layers, {ours.d_model} wide. Leave --text out to train a fresh one"
+        )
 
 
 def _of_part(name: str, weights: dict[str, Tensor]) -> dict[str, Tensor]:

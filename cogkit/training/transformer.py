@@ -78,15 +78,17 @@ class TransformerTask:
     ):
         torch.manual_seed(config.seed)
         self.config = config
-        self.tokenizer = new_tokenizer()
-        text_encoder = new_text_encoder(len(self.tokenizer))
+        if text:
+            self.tokenizer, text_encoder = text[0], text[1].requires_grad_(False)
+        else:
+            self.tokenizer = new_tokenizer()
+            text_encoder = new_text_encoder(len(self.tokenizer))
         self.model = nn.ModuleDict({"transformer": new_transformer(**config.model), "text_encoder": text_encoder})
         if config.start:
             pipe = load(config.start, torch.float32)
             self.model["transformer"].load_state_dict(pipe.transformer.state_dict())
-            take_over(text_encoder, self.tokenizer, pipe.text_encoder, pipe.tokenizer)
-        if text:
-            self.tokenizer, self.model["text_encoder"] = text[0], text[1].requires_grad_(False)
+            if not text:
+                take_over(text_encoder, self.tokenizer, pipe.text_encoder, pipe.tokenizer)
         blocks = self.model["transformer"].transformer_blocks
         if config.alignment:
             self.model["alignment"] = alignment_head(self.model["transformer"].norm_final.normalized_shape[0])

@@ -24,6 +24,7 @@ def test_the_curves_show_every_loss_and_every_validated_score(notes):
     assert loss.get_title("left") == "vae: loss (30 min)"
     assert loss.lines[0].get_ydata().tolist() == [1 / k for k in range(1, 31)]
     assert score.lines[0].get_xdata().tolist() == [5, 10, 15, 20, 25, 30] and score.get_ylabel() == "PSNR, dB"
+    assert score.get_xlim() == loss.get_xlim()  # a single score says when it was measured
 
 
 def test_the_curves_have_the_colours_of_all_pictures_a_sentence_and_a_table(notes):

@@ -15,7 +15,7 @@ from cogkit.training.export import trained_vae
 from cogkit.training.latent_store import fingerprint
 from cogkit.training.loop import averaged_weights
 from cogkit.training.loop import train as train_loop
-from cogkit.training.text import new_tokenizer
+from cogkit.training.text import new_text_encoder, new_tokenizer
 from cogkit.training.text_task import TextTask
 from cogkit.training.transformer import TransformerTask
 from cogkit.training.vae import VAETask
@@ -100,6 +100,14 @@ def test_without_one_the_text_encoder_is_trained_with_the_transformer(runs, reci
     assert not torch.equal(fresh["text_encoder.shared.weight"], trained["text_encoder.shared.weight"])
 
 
+def test_a_pipeline_that_does_not_say_how_its_text_encoder_was_trained_will_do(runs, tiny, recipe, tmp_path):
+    silent = tmp_path / "silent"
+    shutil.copytree(tiny, silent)
+    (silent / "text.toml").unlink()
+    of = ("--config", str(recipe), "--folder", str(tmp_path / "run"), "--vae", str(runs[0] / "vae"))
+    assert main(["train", "transformer", *of, "--text", str(silent)]) == 0
+
+
 def test_the_recipe_of_the_text_encoder_travels_with_the_pipeline(tiny):
     assert read_config(tiny / "text.toml").part == "text"
 
@@ -127,6 +135,15 @@ def test_a_run_that_is_none_of_the_text_encoder_is_refused_by_name(runs, tmp_pat
         of = ("--vae", str(runs[0] / "vae"), "--text", str(text), "--folder", str(tmp_path / "run"))
         assert main(["train", "transformer", *of]) == 2
         assert said in capsys.readouterr().err
+
+
+def test_a_pipeline_whose_text_encoder_is_of_another_size_is_refused(runs, tiny, tmp_path, capsys):
+    wide = tmp_path / "wide"
+    shutil.copytree(tiny, wide)
+    new_text_encoder(97, layers=3).save_pretrained(wide / "text_encoder")
+    of = ("--vae", str(runs[0] / "vae"), "--text", str(wide), "--folder", str(tmp_path / "run"))
+    assert main(["train", "transformer", *of]) == 2
+    assert "has a text encoder of 3 layers, 128 wide; a run trains with one of 2 layers" in capsys.readouterr().err
 
 
 def test_a_recipe_for_the_other_part_is_refused(tmp_path, capsys):
