@@ -137,12 +137,12 @@ def test_a_run_that_is_none_of_the_text_encoder_is_refused_by_name(runs, tmp_pat
         assert said in capsys.readouterr().err
 
 
-def test_a_pipeline_whose_text_encoder_is_of_another_size_is_refused(runs, tiny, tmp_path, capsys):
+def test_a_pipeline_whose_text_encoder_is_of_another_size_is_refused(runs, tiny, recipe, tmp_path, capsys):
     wide = tmp_path / "wide"
     shutil.copytree(tiny, wide)
     new_text_encoder(97, layers=3).save_pretrained(wide / "text_encoder")
-    of = ("--vae", str(runs[0] / "vae"), "--text", str(wide), "--folder", str(tmp_path / "run"))
-    assert main(["train", "transformer", *of]) == 2
+    of = ("--config", str(recipe), "--folder", str(tmp_path / "run"), "--vae", str(runs[0] / "vae"))
+    assert main(["train", "transformer", *of, "--text", str(wide)]) == 2
     assert "has a text encoder of 3 layers, 128 wide; a run trains with one of 2 layers" in capsys.readouterr().err
 
 
